@@ -23,8 +23,8 @@ from bulkremove.app.sandbox_run import RunningSandbox
 from bulkremove.config import Night, Settings
 from bulkremove.config.nights import LEAVERS
 from bulkremove.domain.job import Job
+from bulkremove.domain.leavers_list import COLUMNS
 from bulkremove.domain.row import Removal
-from bulkremove.report.leavers_file import COLUMNS
 from bulkremove.sandbox import Fault, Faults, Sandbox, Threshold, World, parse_world
 from tests.nightly_fixtures import EARLIER, NIGHT_ONLY, account_of, confirm_canary, remember
 from tests.virtual_time import VirtualClock

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from bulkremove.app import App, Preview, SandboxOptions, Stop
 from bulkremove.config import Settings
 from bulkremove.domain.clock import Epoch
-from bulkremove.domain.enrolment_check import EnrolmentCheck, Flag, PersonColumns, compare
+from bulkremove.domain.enrolment_check import LEAVERS_UNLISTED, EnrolmentCheck, Flag, PersonColumns, compare
 from bulkremove.domain.job import EndReason
+from bulkremove.domain.leavers_list import COLUMNS
 from bulkremove.domain.listing import Batch, Learner, Roster
 from bulkremove.domain.plan import Plan
 from bulkremove.domain.planner import plan
@@ -61,6 +62,16 @@ def statuses(one: Plan, check: EnrolmentCheck) -> list[str]:
 
 
 # --- who is enrolled -----------------------------------------------------------------------------------------
+
+
+def test_who_is_missing_from_a_list_is_sent_where_the_file_names_people_who_have_left() -> None:
+    found = roster(0, 1)
+    ordinary = planned("0", "2", header="course,batch,learner,name")
+    assert ["", "not_enrolled"] == statuses(ordinary, checked(ordinary, found))
+    cells = ",N,ann@example.com,E,1,C,B,"
+    leavers = planned(f"0{cells}", f"2{cells}", header=",".join(COLUMNS))
+    check = compare(leavers, {HERE: found}, None)
+    assert (["", ""], True) == (statuses(leavers, check), LEAVERS_UNLISTED in check.notes)
 
 
 def test_a_learner_who_is_not_in_a_whole_roster_is_left_out() -> None:

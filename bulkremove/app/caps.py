@@ -14,6 +14,7 @@ from bulkremove.domain.operation import ENROLL_LEARNER, REMOVE_LEARNER
 from bulkremove.domain.plan import Plan
 from bulkremove.domain.row import Status
 from bulkremove.platform.local_time import day_begin
+from bulkremove.storage import Storage
 
 
 def start_of_today(context: Context) -> Epoch:
@@ -84,15 +85,20 @@ async def job_problem(context: Context, job: Job, rows_left: int, *, cap: int, e
     An approval is a person's word for the run that follows it, which may exceed the cap on the day on which it runs.
     The waits that the plan announced, for the time window or the day's allowance, belong to that run; a kill does not.
     """
-    events = await context.storage.jobs.events(job.id)
-    last_decision = next((name for _, name, _ in reversed(events) if name in ("approved", "held")), "")
     is_of_approved_run = (
         job.state is JobState.READY or job.is_in_announced_wait or job.driven_at >= start_of_today(context)
     )
     is_paused_by_person = job.state is JobState.PAUSED and not job.auto_resumable
-    if not rows_left or (last_decision == "approved" and is_of_approved_run and not is_paused_by_person):
+    is_approved = await last_decision(context.storage, job) == "approved"
+    if not rows_left or (is_approved and is_of_approved_run and not is_paused_by_person):
         return ""
     return await rows_left_problem(context, job, rows_left, cap=cap, extra_removals=extra_removals)
+
+
+async def last_decision(storage: Storage, job: Job) -> str:
+    """Whether the job was ``approved`` or ``held`` last; empty if it was neither."""
+    events = await storage.jobs.events(job.id)
+    return next((name for _, name, _ in reversed(events) if name in ("approved", "held")), "")
 
 
 async def rows_left_problem(context: Context, job: Job, rows_left: int, *, cap: int, extra_removals: int = 0) -> str:

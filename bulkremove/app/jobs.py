@@ -288,7 +288,7 @@ class Jobs:
     async def expire(self, job_id: str, *, by: str) -> bool:
         """Cancel a held job that nobody approved in time; False when it is not held any more."""
         at = self._context.clock.wall()
-        end = JobEnd(JobState.CANCELLED, "Nobody approved it in time.", EndReason.CANCELLED, at)
+        end = JobEnd(JobState.CANCELLED, "Nobody approved it in time.", EndReason.EXPIRED, at)
         try:
             async with self._storage.claims.hold(job_id):
                 await self._storage.jobs.cancel(job_id, _held, end, Act(by, "cancelled", {"job": job_id}, at))

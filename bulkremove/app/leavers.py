@@ -45,7 +45,7 @@ class LeaverRow:
 
     @property
     def cells(self) -> tuple[str, ...]:
-        """Its cells in a file, as ``report.leavers_file`` names them."""
+        """Its cells in a file, as ``domain.leavers_list`` names them."""
         who, where = self.employee, self.enrolment
         of_person = (who.name, who.email, who.employee_id, who.id)
         return (where.course, where.batch, self.learner, *of_person, where.course_name, where.batch_name, self.note)

@@ -14,6 +14,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from bulkremove.domain.email_addresses import addresses_in, quoted
+from bulkremove.domain.leavers_list import is_leavers_list
 from bulkremove.domain.listing import Learner, Roster
 from bulkremove.domain.plan import Plan
 from bulkremove.domain.row import Exclusion, Removal, Status
@@ -25,6 +26,7 @@ OTHER_LEARNER_ID = (
     "But it holds the e-mail address of this row, under another learner id: this person is in the batch. To remove "
     "them, make the list anew from Zoho."
 )
+LEAVERS_UNLISTED = "Zoho may not list people who have left, so who is missing from a list is sent as always."
 ALREADY_ENROLLED = "Zoho's list of this batch held this person when the plan was made."
 
 _Batch = tuple[str, str]
@@ -117,6 +119,7 @@ def compare(
     """Compare the rows that a plan would send with rosters, each of which may be a sentence why there is none.
 
     ``columns``: None for people who were chosen from these rosters, so that there is no file to compare them with.
+    Who is missing is not enrolled, but for a list of leavers: whether Zoho lists somebody who has left is not known.
     ``not_read_anew``: batches whose roster is of some minutes ago, with the reason; it proves nobody absent.
     """
     table, columns, is_file = plan.table, columns or PersonColumns(), columns is not None
@@ -125,7 +128,7 @@ def compare(
         for batch, roster in rosters.items()
         if isinstance(roster, Roster)
     }
-    known = _with_known_learners(plan, by_id)
+    known, may_be_unlisted = _with_known_learners(plan, by_id), is_leavers_list(table.header)
     exclusions, people, flags = dict[int, Exclusion](), dict[int, Learner](), dict[int, tuple[Flag, ...]]()
     compared, sent, repeated = 0, set[Removal](), _repeated(plan)
     looked_at = [index for index in range(len(table)) if index not in plan.excluded or index in repeated]
@@ -137,7 +140,7 @@ def compare(
             continue
         learner = by_id[batch].get(removal.learner)
         if learner is None:
-            roster, is_proof = rosters[batch], batch in known and batch not in not_read_anew
+            roster, is_proof = rosters[batch], batch in known and batch not in not_read_anew and not may_be_unlisted
             if isinstance(roster, Roster) and roster.is_complete and is_proof and index not in repeated:
                 stated = addresses.get(removal, {}).get(index, [])
                 is_elsewhere = any(not set(stated).isdisjoint(addresses_in(one.email)) for one in roster.learners)
@@ -171,7 +174,7 @@ def compare(
         for (course, batch), why in not_read_anew.items()
     )
     compared_text = [_compared(table.header, columns, compared, plan.removals)] * is_file
-    notes = (*compared_text, *_notes(plan, rosters, known), *kept)
+    notes = (*compared_text, *_notes(plan, rosters, known), *kept, *[LEAVERS_UNLISTED] * may_be_unlisted)
     unplanned = frozenset(plan.excluded)
     return EnrolmentCheck(exclusions, {}, people, flags, notes, _counts(rosters), table.numbers, unplanned)
 

@@ -6,18 +6,12 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
+from bulkremove.domain.leavers_list import COLUMNS
 from bulkremove.domain.row import Roles
 from bulkremove.domain.table import SANDBOX_COLUMN, SANDBOX_MARK
 from bulkremove.report.formats import FORMATS
 from bulkremove.report.plan_file import write_new
 from bulkremove.report.roster_file import check_path
-
-RECORD_COLUMN = "Record number"
-"""The column with the number of the employee's record, by which a later nightly run knows who has come back."""
-COLUMNS = (
-    *("Course ID", "Batch ID", "Learner ID", "Name", "E-mail", "Employee ID"),
-    *(RECORD_COLUMN, "Course", "Batch", "Note"),
-)
 
 
 def write_leavers(path: Path, rows: Sequence[tuple[str, ...]], *, sandbox: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import secrets
 import time
 from collections.abc import AsyncGenerator
@@ -51,6 +52,11 @@ async def download(pieces: AsyncGenerator[bytes], folder: Path, name: str) -> So
     finally:
         partial.unlink(missing_ok=True)
     return SourceFile(target, name)
+
+
+def is_download(file: str, name: str) -> bool:
+    """Whether a file's own name is one that ``download`` gave to what the source calls ``name``."""
+    return bool(re.fullmatch(rf"\d{{8}}-\d{{6}}-[0-9a-f]{{4}}-{re.escape(name)}", file))
 
 
 def _delete_partial(folder: Path) -> None:

@@ -14,6 +14,7 @@ from bulkremove.app.jobs import Jobs
 from bulkremove.app.nightly.earlier_jobs import EarlierJobs
 from bulkremove.app.nightly.intake import DAY_SECONDS, Intake
 from bulkremove.app.nightly.killed_runs import beginning
+from bulkremove.app.nightly.leavers_source import SUPERSEDED
 from bulkremove.app.nightly.result import NightlyResult, expired_text, killed_text, scheduled_text, waiting_text
 from bulkremove.app.plans import Plans
 from bulkremove.app.stopping import nightly_claim
@@ -25,6 +26,7 @@ from bulkremove.engine.progress import Stop
 from bulkremove.engine.rate_limit import pace
 from bulkremove.engine.slot_waits import MAX_ALLOWANCE_WAIT_SECONDS
 from bulkremove.platform.local_time import day_begin
+from bulkremove.sources import SourceFile
 from bulkremove.sources.inbox import Inbox, original_name
 
 OUTSIDE_WINDOW = "It is outside the time window for nightly runs, so nothing was taken and nothing sent."
@@ -77,9 +79,9 @@ class DryRun:
         if self._context.storage.exists:
             self._expired = await self._earlier.expired()
             result.expired += map(expired_text, self._expired)
-            await self._earlier_jobs(start)
         try:
-            await self._files()
+            with TemporaryDirectory(prefix="bulkremove-") as scratch:
+                await self._files(Path(scratch), start)
         except BulkremoveError as error:
             result.failures.append(str(error))
         try:
@@ -95,7 +97,8 @@ class DryRun:
     async def _earlier_jobs(self, now: Epoch) -> None:
         async for job in self._earlier.due(self._result):
             rows_left = (await self._jobs.tally(job)).open
-            if why := await self._earlier.hold_reason(job, now, extra_removals=self._uncounted):
+            why = await self._earlier.hold_reason(job, now, extra_removals=self._uncounted)
+            if why := why or await self._intake.leavers.who_came_back(job):
                 self._result.hold(job.source, why, job.id)
                 continue
             try:
@@ -116,40 +119,49 @@ class DryRun:
             ):
                 self._uncounted += rows_left
 
-    async def _files(self) -> None:
-        """Plan the source's files. Raises SourceFailed."""
-        result, digests = self._result, set[str]()
+    async def _files(self, scratch: Path, start: Epoch) -> None:
+        """Look at the source's files, then at earlier jobs, and plan the files. Raises SourceFailed."""
+        result, digests, found = self._result, set[str](), list[tuple[SourceFile, bool]]()
         begun = await beginning(self._context)
         self._intake.begin(begun, Stop())
         if begun.killed_at is not None and not await self._is_under_way():
             result.killed = killed_text(begun.killed_at)
-        result.obstacles += self._intake.obstacles()
+        try:
+            result.obstacles += self._intake.obstacles()
+            found = [one async for one in self._intake.look(scratch, result)]
+        finally:
+            if self._context.storage.exists and self._intake.can_compare:
+                await self._earlier_jobs(start)
         inbox = self._intake.inbox
         result.waiting += await self._intake.held_files.waiting(inbox, now=self._context.clock.wall())
         for path in inbox.working() if inbox.working_folder.is_dir() else ():  # left there by a killed run
             taken = await self._intake.find_earlier(path)
-            if taken is None or not (taken.job or taken.held):
-                await self._plan(path, original_name(path))
-        with TemporaryDirectory(prefix="bulkremove-") as scratch:
-            async for file, is_whole in self._intake.look(Path(scratch)):
-                if not is_whole:
-                    result.unfinished.append(file.name)
+            name = original_name(path)
+            if taken is not None and (taken.job or taken.held):
+                continue
+            if self._intake.leavers.is_superseded(name):
+                result.unchanged.append(f"{name}: {SUPERSEDED}")
+            else:
+                await self._plan(path, name)
+        for file, is_whole in found:
+            if not is_whole:
+                result.unfinished.append(file.name)
+                continue
+            try:
+                repeated = await self._intake.why_repeated(file.path)
+                digest = Inbox(file.path.parent).digest(file.path)
+                if not repeated and digest in digests:
+                    repeated = "Its content is that of a file before it."
+                if repeated:
+                    if self._intake.finds_all_again:
+                        result.unchanged.append(f"{file.name}: {repeated}")
+                    else:
+                        result.hold(file.name, repeated)
                     continue
-                try:
-                    repeated = await self._intake.why_repeated(file.path)
-                    digest = Inbox(file.path.parent).digest(file.path)
-                    if not repeated and digest in digests:
-                        repeated = "Its content is that of a file before it."
-                    if repeated:
-                        if self._intake.finds_all_again:
-                            result.unchanged.append(f"{file.name}: {repeated}")
-                        else:
-                            result.hold(file.name, repeated)
-                        continue
-                    digests.add(digest)
-                    await self._plan(file.path, file.name)
-                except SourceFailed as failed:
-                    result.failures.append(str(failed))
+                digests.add(digest)
+                await self._plan(file.path, file.name)
+            except SourceFailed as failed:
+                result.failures.append(str(failed))
         self._intake.leavers.tell(result)
 
     async def _is_under_way(self) -> bool:

@@ -22,7 +22,7 @@ from bulkremove.app.nightly.held_files import HeldFiles
 from bulkremove.app.nightly.hold_rules import BASELINE_RUNS, reasons_to_hold
 from bulkremove.app.nightly.intake_notices import notices_about, notify_of_file_not_taken, notify_of_obstacles
 from bulkremove.app.nightly.killed_runs import Beginning
-from bulkremove.app.nightly.leavers_source import LeaversSource
+from bulkremove.app.nightly.leavers_source import SUPERSEDED, LeaversSource
 from bulkremove.app.nightly.repeated_content import skip_reason
 from bulkremove.app.nightly.result import NIGHTLY_RUN, NightlyResult, scheduled_text
 from bulkremove.app.notices import Outbox
@@ -32,7 +32,7 @@ from bulkremove.config.nights import LEAVERS
 from bulkremove.domain.clock import Epoch, later, seconds_between
 from bulkremove.domain.errors import FileRefused, SourceFailed
 from bulkremove.domain.ids import without_ids
-from bulkremove.domain.job import Job, JobState
+from bulkremove.domain.job import EndReason, Job, JobState
 from bulkremove.domain.permissions import AccountSet
 from bulkremove.engine.progress import Stop
 from bulkremove.platform.secure_files import private_folder
@@ -63,7 +63,8 @@ class Intake:
         self._key = {"night": self._night.name, "sandbox": self._sandbox}
         self._export_folder = self._night.export_folder(context.settings.home)
         self._began_at, self._removals, self._stop = context.clock.wall(), 0, Stop()
-        self.leavers = LeaversSource(leavers, context.storage, sandbox=bool(self._sandbox))
+        folder = self._night.sandbox_folder(context.settings.home) if self._sandbox else self._export_folder
+        self.leavers = LeaversSource(leavers, context.storage, Inbox(folder), sandbox=bool(self._sandbox))
         self.held_files = HeldFiles(jobs, self.find_earlier)
 
     def begin(self, beginning: Beginning, stop: Stop) -> None:
@@ -114,7 +115,12 @@ class Intake:
         real = self.source.inbox(self._export_folder)
         return real.obstacles() if real.path.is_dir() else []
 
-    async def look(self, scratch: Path) -> AsyncGenerator[tuple[SourceFile, bool]]:
+    @property
+    def can_compare(self) -> bool:
+        """Whether earlier plans may go on: a night for leavers must know first who has come back."""
+        return self._night.source != LEAVERS or self.leavers.found is not None
+
+    async def look(self, scratch: Path, result: NightlyResult) -> AsyncGenerator[tuple[SourceFile, bool]]:
         """Iterate over what a real run would take in now, and whether it is whole. An export goes to ``scratch``."""
         source = self.source
         inbox = source.inbox(self._export_folder)
@@ -124,13 +130,15 @@ class Intake:
         if not source.is_export or inbox.path.exists():
             inbox.check()
             for path, is_whole in inbox.dropped_files(self._context.clock.wall()):
-                if not self.leavers.is_superseded(path.name):
+                if self.leavers.is_superseded(path.name):
+                    result.unchanged.append(f"{path.name}: {SUPERSEDED}")
+                else:
                     yield SourceFile(path, path.name), is_whole
 
     async def _copy_files(self, inbox: Inbox, result: NightlyResult, rerun_name: str | None) -> None:
         """Copy what a real run would take in now to the ``inbox``, and what a run took before if it is asked for."""
         source = self.source.inbox(self._export_folder)
-        async for file, is_whole in self.look(inbox.path):
+        async for file, is_whole in self.look(inbox.path, result):
             try:
                 if not is_whole:
                     result.unfinished.append(file.name)
@@ -217,7 +225,7 @@ class Intake:
             return None
         if self.leavers.is_superseded(name) and not is_rerun:
             inbox.move_to(path, inbox.done)
-            result.unchanged.append(f"{name}: An earlier list of leavers. There is a new one in its place.")
+            result.unchanged.append(f"{name}: {SUPERSEDED}")
             return None
         await nightly.record_taken(key, name, path.name, **self._key, at=self._context.clock.wall())
         try:
@@ -296,7 +304,7 @@ class Intake:
             age=seconds_between(_changed_at(path), self._context.clock.wall()),
         )
         last_job = await self._jobs.find(earlier.job) if earlier is not None and earlier.job else None
-        if last_job is not None and last_job.state is JobState.CANCELLED:  # a person said no to exactly these rows
+        if last_job is not None and last_job.reason_code is EndReason.CANCELLED:  # a person said no to these very rows
             why = f"{why or ''} Job {last_job.id} of the same content was cancelled.".strip()
         rows = (row.cells for row in preview.plan.table.rows())
         if back := self.leavers.who_is_back(preview.plan.table.header, rows):

@@ -5,23 +5,29 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from bulkremove.app.caps import last_decision
 from bulkremove.app.leavers import LeaverSearch, LeaversFound
 from bulkremove.app.nightly.result import NightlyResult
 from bulkremove.domain.attempt import Outcome
 from bulkremove.domain.errors import BulkremoveError, JournalFailed, SourceFailed
 from bulkremove.domain.job import Job
+from bulkremove.domain.leavers_list import RECORD_COLUMN, is_leavers_list
 from bulkremove.domain.row import Status
-from bulkremove.report.leavers_file import RECORD_COLUMN, leavers_csv
+from bulkremove.report.leavers_file import leavers_csv
 from bulkremove.sources import SourceFile
-from bulkremove.sources.download import download
-from bulkremove.sources.inbox import Inbox
+from bulkremove.sources.download import download, is_download
+from bulkremove.sources.inbox import Inbox, original_name
 from bulkremove.storage import Storage
 
 NAME = "zoho-leavers.csv"
+NOT_COMPARED = (
+    "Its people had left when it was made, and its night does not ask Zoho any more, so who has come back is not known."
+)
+SUPERSEDED = "An earlier list of leavers. There is a new one in its place."
 
 
 class LeaversSource:
-    """``Source`` of the leavers of one account. ``found``: what the last ``fetch`` has found out.
+    """``Source`` of the leavers of one account. ``inbox``: of its night; ``found``: by the last ``fetch``.
 
     A file that a stopped or killed run has not made a plan of is superseded by the next one, whose people have still
     left: the courses of all leavers are read again then, whoever was asked for before.
@@ -29,8 +35,8 @@ class LeaversSource:
 
     is_export = True
 
-    def __init__(self, search: LeaverSearch, storage: Storage, *, sandbox: bool) -> None:
-        self._search, self._storage, self._sandbox = search, storage, sandbox
+    def __init__(self, search: LeaverSearch, storage: Storage, inbox: Inbox, *, sandbox: bool) -> None:
+        self._search, self._storage, self._inbox, self._sandbox = search, storage, inbox, sandbox
         self.found: LeaversFound | None = None
         self._name = ""
         """Of the file that the last ``fetch`` has written."""
@@ -43,7 +49,7 @@ class LeaversSource:
         """Save the enrolments of leavers, if there are any, as one CSV file in ``folder``. Raises SourceFailed."""
         self.found, self._name = None, ""
         try:
-            found = await self._search.find(remembers=True, asks_again=_has_unprocessed(folder))
+            found = await self._search.find(remembers=True, asks_again=self._has_unprocessed())
         except JournalFailed:
             raise
         except BulkremoveError as error:
@@ -63,13 +69,16 @@ class LeaversSource:
 
     def is_superseded(self, name: str) -> bool:
         """Whether a file of this name is a list of leavers of an earlier run, in whose place there is a new one."""
-        return self.found is not None and name.endswith(NAME) and name != self._name
+        return self.found is not None and is_download(name, NAME) and name != self._name
 
     async def who_came_back(self, job: Job) -> str:
         """Why an earlier job of leavers must be looked at first, in a sentence; empty if all in it have left.
 
-        It compares the rows still to be sent with those who have left tonight.
+        It compares the rows still to be sent with those who have left tonight. Where the night does not ask who
+        that is, as when its source was changed, a person's approval must do.
         """
+        if self.found is None and is_leavers_list(job.header):
+            return "" if await last_decision(self._storage, job) == "approved" else NOT_COMPARED
         is_open = (Status.NOT_SENT, Status.UNKNOWN)
 
         def compare(outcomes: Iterator[Outcome]) -> str:
@@ -91,10 +100,10 @@ class LeaversSource:
             result.notes += self.found.notes
             result.failures += dict.fromkeys(self.found.failures)
 
-
-def _has_unprocessed(folder: Path) -> bool:
-    """Whether a stopped or killed run may have left a file that no plan was made of."""
-    return any((*folder.glob(f"*{NAME}"), *Inbox(folder).working_folder.glob(f"*{NAME}")))
+    def _has_unprocessed(self) -> bool:
+        """Whether a stopped or killed run may have left a file that no plan was made of."""
+        folders = (self._inbox.path, self._inbox.working_folder)
+        return any(is_download(original_name(path), NAME) for folder in folders for path in folder.glob(f"*{NAME}"))
 
 
 async def _piece(content: bytes) -> AsyncGenerator[bytes]:

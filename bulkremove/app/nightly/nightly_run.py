@@ -34,7 +34,6 @@ from bulkremove.app.plans import Plans
 from bulkremove.app.retention import Retention
 from bulkremove.app.runs import Runs
 from bulkremove.app.stopping import Stopping, nightly_claim
-from bulkremove.config.nights import LEAVERS
 from bulkremove.domain.clock import Epoch, seconds_between
 from bulkremove.domain.errors import (
     BulkremoveError,
@@ -193,7 +192,7 @@ class NightlyRuns:
                 stop.request(WINDOW_OVER, EndReason.WINDOW_CLOSED, auto_resumable=True)
             closing = asyncio.create_task(self._close_window(stop, until or clock.wall()))
             try:
-                if inbox is not None or self.night.source != LEAVERS:  # else nobody knows who has come back
+                if self._intake.can_compare:
                     await self._night_jobs.resume_earlier(stop, result, self._intake.leavers.who_came_back)
                 if inbox is not None:
                     async with aclosing(self._intake.process_files(inbox, result, rerun_name)) as job_ids:

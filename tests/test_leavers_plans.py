@@ -1,0 +1,121 @@
+"""Plans of nights that ask Zoho who has left: earlier ones, lists that were left behind, and what a dry run says."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bulkremove.app import App
+from bulkremove.app.nightly import NightlyResult
+from bulkremove.domain.job import EndReason, JobState
+from tests.leaver_fixtures import LeaverSite, enrolment
+from tests.test_leavers_nights import DAY, play
+from tests.web_fixtures import CREDENTIALS
+
+pytestmark = pytest.mark.slow
+
+
+async def dry_run(one: LeaverSite) -> NightlyResult:
+    return await one.app.nightly_runs(one.app.supervisor()).dry_run()
+
+
+def with_folder(one: LeaverSite, folder: Path) -> None:
+    """Let the night take files from a folder from now on."""
+    folder.mkdir(mode=0o700)
+    night = replace(one.app.settings.nights[0], source=str(folder))
+    app = App(replace(one.app.settings, nights=(night,), night=None, top=None), environ=CREDENTIALS, clock=one.clock)
+    app._shared = one.app._shared
+    one.app = app.for_night(app.settings.nights[0])
+
+
+def test_a_plan_of_a_night_whose_source_was_changed_waits_for_a_person(tmp_path: Path) -> None:
+    async def scene(one: LeaverSite) -> None:
+        one.leave(3)
+        await one.run()
+        one.change(3, status="Active", status_type=1)
+        await one.clock.sleep(2 * DAY)
+        with_folder(one, tmp_path / "drop")
+        assert "who has come back is not known" in (await dry_run(one)).held[0]
+        result = await one.run()
+        assert "who has come back is not known" in result.held[0]
+        assert set() == one.sandbox.removed
+        (job,) = await one.jobs()
+        await one.app.jobs.approve(job.id, by="kim")
+        await one.clock.sleep(DAY)
+        await one.run()
+        assert {enrolment(3, 0)} == one.sandbox.removed, "a person has said so"
+
+    play(tmp_path, scene, delay_days=1)
+
+
+def test_a_dry_run_holds_a_plan_in_which_somebody_has_come_back(tmp_path: Path) -> None:
+    async def scene(one: LeaverSite) -> None:
+        one.leave(3)
+        one.leave(4)
+        await one.run()
+        one.change(4, status="Active", status_type=1)
+        await one.clock.sleep(DAY)
+        one.employees.coming = ["500"]
+        assert [] == (await dry_run(one)).would_run, "who has come back is not known"
+        dry, real = await dry_run(one), await one.run()
+        assert ([], real.held, 1) == (dry.would_run, dry.held, len(dry.held))
+
+    play(tmp_path, scene, delay_days=1)
+
+
+@pytest.mark.parametrize("is_taken", [True, False])
+def test_a_dry_run_says_what_becomes_of_a_list_that_was_left_behind(tmp_path: Path, is_taken: bool) -> None:
+    async def scene(one: LeaverSite) -> None:
+        one.leave(3)
+        one.leave(4)
+        intake = one.app.nightly_runs(one.app.supervisor())._intake
+        intake.inbox.path.mkdir(mode=0o700)
+        intake.inbox.prepare()
+        (file,) = await intake.leavers.fetch(intake.inbox.path)
+        await intake.leavers.remember()
+        if is_taken:
+            intake.inbox.take(file.path)
+        one.change(4, status="Active", status_type=1)
+        await one.clock.sleep(DAY)
+        dry, real = await dry_run(one), await one.run()
+        assert [1] == [preview.plan.removals for preview in dry.plans]
+        assert (real.unchanged, 1) == (dry.unchanged, len(dry.unchanged))
+        assert {enrolment(3, 0)} == one.sandbox.removed
+
+    play(tmp_path, scene)
+
+
+def test_a_person_s_own_list_with_a_like_name_is_no_list_of_an_earlier_night(tmp_path: Path) -> None:
+    async def scene(one: LeaverSite) -> None:
+        folder = one.app.settings.home / "nightly"
+        folder.mkdir(mode=0o700)
+        path = folder / "my-zoho-leavers.csv"
+        path.write_text("Course ID,Batch ID,Learner ID\n{},{},{}\n".format(*enrolment(3, 0).ids))
+        os.utime(path, (one.clock.wall() - DAY / 2,) * 2)
+        result = await one.run()
+        assert [] == result.unchanged
+        assert result.held[0].startswith("my-zoho-leavers.csv: It has other columns")
+        (job,) = await one.jobs()
+        assert JobState.HELD == job.state
+
+    play(tmp_path, scene)
+
+
+def test_a_plan_that_nobody_approved_in_time_is_no_person_s_no(tmp_path: Path) -> None:
+    async def scene(one: LeaverSite) -> None:
+        one.leave(3)
+        await one.run()
+        await one.clock.sleep(8 * DAY)
+        result = await one.run()
+        assert (1, 1) == (len(result.expired), len(result.held))
+        assert "was cancelled" not in result.held[0]
+        (job, expired) = await one.jobs()
+        assert (JobState.CANCELLED, EndReason.EXPIRED) == (expired.state, expired.reason_code)
+        await one.app.jobs.cancel(job.id, by="kim")
+        await one.clock.sleep(8 * DAY)
+        assert f"Job {job.id} of the same content was cancelled" in (await one.run()).held[0]
+
+    play(tmp_path, scene, has_past=False)
