@@ -524,11 +524,13 @@ async def test_roles_of_older_journals_are_for_all_accounts(tmp_path: Path) -> N
                 (role, role, f"digest of {role}"),
             )
         db.commit()
-    users = SqliteUsers(Database(tmp_path / "journal.db"))
-    everywhere = {role.value: Access.everywhere(role) for role in Role}
-    assert everywhere == {user.name: user.access for user in await users.users()}
-    assert everywhere == {token.id: token.access for token in await users.tokens()}
-    assert await users.token_of("digest of admin") is not None
+    database = Database(tmp_path / "journal.db")
+    with closing(database):
+        users = SqliteUsers(database)
+        everywhere = {role.value: Access.everywhere(role) for role in Role}
+        assert everywhere == {user.name: user.access for user in await users.users()}
+        assert everywhere == {token.id: token.access for token in await users.tokens()}
+        assert await users.token_of("digest of admin") is not None
 
 
 @pytest.mark.parametrize("name", ["settled_elsewhere", "put_back_since", "removed_since"])
