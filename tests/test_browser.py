@@ -361,7 +361,7 @@ def test_people_are_found_in_zoho_s_lists_without_a_file(place: Any, window: Ope
 def test_while_zoho_is_asked_the_page_says_how_far_it_is_and_then_shows_the_plan(
     tmp_path: Path, place: Any, window: Open
 ) -> None:
-    server, link = place(3, speed=4.0)
+    server, link = place(3, speed=1.0)
     one = window(server, link)
     one.upload(write(tmp_path, triples(3)))
     one.press("Ask Zoho who these learners are")
