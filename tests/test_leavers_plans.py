@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bulkremove.app import App
-from bulkremove.app.nightly import NightlyResult
+from bulkremove.app.nightly import NightlyResult, NightlyRunEnd
 from bulkremove.domain.job import EndReason, JobState
-from tests.leaver_fixtures import LeaverSite, enrolment
+from bulkremove.domain.row import Status
+from tests.leaver_fixtures import BATCHES, LeaverSite, enrolment
 from tests.test_leavers_nights import DAY, play
 from tests.web_fixtures import CREDENTIALS
 
@@ -119,3 +122,48 @@ def test_a_plan_that_nobody_approved_in_time_is_no_person_s_no(tmp_path: Path) -
         assert f"Job {job.id} of the same content was cancelled" in (await one.run()).held[0]
 
     play(tmp_path, scene, has_past=False)
+
+
+def test_what_zoho_calls_people_and_courses_says_of_nobody_that_they_stay(tmp_path: Path) -> None:
+    async def scene(one: LeaverSite) -> None:
+        one.leave(3, name="Keep Smith", employee_id="active")
+        one.leave(4, name="Ann Stays")
+        one.sandbox._zoho._world = replace(one.sandbox.world, courses={BATCHES[0][0]: "Training on parental leave"})
+        result = await one.run()
+        assert NightlyRunEnd.DONE == result.end, result.held
+        assert {enrolment(3, 0), enrolment(4, 0)} == one.sandbox.removed
+
+    play(tmp_path, scene)
+
+
+def test_a_leaver_without_a_learner_id_holds_no_other_row_and_is_told(tmp_path: Path) -> None:
+    async def scene(one: LeaverSite) -> None:
+        for person in (2, 3, 4):
+            one.leave(person)
+        one.change(4, email="other@example.com")
+        result = await one.run()
+        assert NightlyRunEnd.ROWS_NEED_PERSON == result.end, result.held
+        assert {enrolment(2, 0), enrolment(3, 0)} == one.sandbox.removed
+        (ended,) = result.ended
+        assert 1 == ended.tally[Status.INVALID]
+        (row,) = await one.app.reports.outcomes(ended.job, Status.INVALID)
+        assert "name different e-mail addresses" in row.cells[-1]
+        with closing(sqlite3.connect(one.app.settings.home / "journal.db")) as journal:
+            assert any("invalid 1" in subject for (subject,) in journal.execute("SELECT subject FROM notice"))
+
+    play(tmp_path, scene)
+
+
+def test_a_leaver_whose_plan_still_waits_is_in_no_second_plan(tmp_path: Path) -> None:
+    async def scene(one: LeaverSite) -> None:
+        one.leave(3)
+        told = list[int]()
+        for day in range(14):
+            result = await one.run()
+            assert [] == result.held, day
+            told += [day for note in result.notes if "by other plans" in note]
+            await one.clock.sleep(DAY)
+        assert 1 == len(told)
+        assert (1, {enrolment(3, 0)}) == (len(await one.jobs()), one.sandbox.removed)
+
+    play(tmp_path, scene, delay_days=10)

@@ -10,6 +10,7 @@ from bulkremove.config import Settings
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing
 from bulkremove.domain.job import Job, JobState
+from bulkremove.domain.leavers_list import says_why_unknown
 from bulkremove.domain.operation import ENROLL_LEARNER, REMOVE_LEARNER
 from bulkremove.domain.plan import Plan
 from bulkremove.domain.row import Status
@@ -68,7 +69,10 @@ async def plan_error(
             page_hint=f"Nothing was sent. Shorten the list, or let an admin set max_removals to {plan.removals} on the "
             "server.",
         )
-    invalid = sum(exclusion.status is Status.INVALID for exclusion in plan.excluded.values())
+    invalid = sum(
+        exclusion.status is Status.INVALID and not says_why_unknown(plan.table, index)
+        for index, exclusion in plan.excluded.items()
+    )
     # Whoever can only be put back by hand is no sign of a damaged file.
     if plan.operation != ENROLL_LEARNER and 100.0 * invalid > max_percent * len(plan.table):
         return ConsentMissing(

@@ -6,7 +6,7 @@ A journal is not needed, but a plan whose hash may be given as consent is noted 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -202,6 +202,11 @@ class Plans:
             return {}
         held_since = later(self._context.clock.wall(), -APPROVAL_SECONDS)
         return await storage.rows.open_elsewhere(client, host, operation.name, held_since=held_since)
+
+    async def removals_to_send(self) -> Collection[Removal]:
+        """The removals that jobs may still send in the organisation of the settings' account."""
+        settings = self._context.settings
+        return await self.open_elsewhere(self._accounts.client(settings), settings.host, REMOVE_LEARNER)
 
     async def cap_problem(self, job: Job, rows_left: int) -> str:
         """Why a held job would exceed today's cap, which an approval goes over; empty if it would not."""

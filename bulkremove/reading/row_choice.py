@@ -11,6 +11,7 @@ from itertools import islice
 
 from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.ids import TRIMMED_CHARACTERS, all_ids, is_id
+from bulkremove.domain.leavers_list import OF_ZOHO, is_leavers_list
 from bulkremove.domain.row import Roles
 from bulkremove.domain.table import ROSTER_COLUMN, Choices, column_letter
 from bulkremove.reading.columns import headings, named
@@ -73,8 +74,10 @@ def rows_left_out(
             i for i in asked if i not in left_out and all(is_id(column[i].strip(TRIMMED_CHARACTERS)) for column in ids)
         ]
     undecided = {}
+    # What Zoho calls a person or a course says of nobody in a list of leavers that they stay.
+    names = OF_ZOHO if is_leavers_list(header) else ()
     for column, heading in enumerate(header):
-        if column not in roles and column not in wanted:
+        if column not in roles and column not in wanted and heading not in names:
             texts = cells[column]
             if plain(heading) == plain(ROSTER_COLUMN) and not any(map(str.strip, texts)):
                 raise FileRefused(
@@ -86,7 +89,7 @@ def rows_left_out(
                 undecided[_label(header, column)] = counts
     if undecided:
         raise _undecided_error(undecided, only, name)
-    decided = {*roles, *wanted}
+    decided = {*roles, *wanted, *(column for column, heading in enumerate(header) if heading in names)}
     others = {_label(header, column): cells[column] for column in range(len(header)) if column not in decided}
     return left_out, (*notes, *_few_values(others))
 

@@ -64,7 +64,9 @@ class Intake:
         self._export_folder = self._night.export_folder(context.settings.home)
         self._began_at, self._removals, self._stop = context.clock.wall(), 0, Stop()
         folder = self._night.sandbox_folder(context.settings.home) if self._sandbox else self._export_folder
-        self.leavers = LeaversSource(leavers, context.storage, Inbox(folder), sandbox=bool(self._sandbox))
+        self.leavers = LeaversSource(
+            leavers, context.storage, Inbox(folder), plans.removals_to_send, sandbox=bool(self._sandbox)
+        )
         self.held_files = HeldFiles(jobs, self.find_earlier)
 
     def begin(self, beginning: Beginning, stop: Stop) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from bulkremove.app.caps import last_decision
@@ -12,7 +12,7 @@ from bulkremove.domain.attempt import Outcome
 from bulkremove.domain.errors import BulkremoveError, JournalFailed, SourceFailed
 from bulkremove.domain.job import Job
 from bulkremove.domain.leavers_list import RECORD_COLUMN, is_leavers_list
-from bulkremove.domain.row import Status
+from bulkremove.domain.row import Removal, Status
 from bulkremove.report.leavers_file import leavers_csv
 from bulkremove.sources import SourceFile
 from bulkremove.sources.download import download, is_download
@@ -27,7 +27,10 @@ SUPERSEDED = "An earlier list of leavers. There is a new one in its place."
 
 
 class LeaversSource:
-    """``Source`` of the leavers of one account. ``inbox``: of its night; ``found``: by the last ``fetch``.
+    """``Source`` of the leavers of one account. ``found``: what the last ``fetch`` has found out.
+
+    ``inbox``: that of the night; ``still_to_send``: the removals that jobs of the organisation may still send.
+
 
     A file that a stopped or killed run has not made a plan of is superseded by the next one, whose people have still
     left: the courses of all leavers are read again then, whoever was asked for before.
@@ -35,11 +38,22 @@ class LeaversSource:
 
     is_export = True
 
-    def __init__(self, search: LeaverSearch, storage: Storage, inbox: Inbox, *, sandbox: bool) -> None:
+    def __init__(
+        self,
+        search: LeaverSearch,
+        storage: Storage,
+        inbox: Inbox,
+        still_to_send: Callable[[], Awaitable[Collection[Removal]]],
+        *,
+        sandbox: bool,
+    ) -> None:
         self._search, self._storage, self._inbox, self._sandbox = search, storage, inbox, sandbox
+        self._still_to_send = still_to_send
         self.found: LeaversFound | None = None
         self._name = ""
         """Of the file that the last ``fetch`` has written."""
+        self._left_out = 0
+        """Enrolments that the last ``fetch`` has left out, since other jobs may still remove them."""
 
     def inbox(self, folder: Path) -> Inbox:
         """The ``folder`` that is given."""
@@ -47,16 +61,18 @@ class LeaversSource:
 
     async def fetch(self, folder: Path) -> list[SourceFile]:
         """Save the enrolments of leavers, if there are any, as one CSV file in ``folder``. Raises SourceFailed."""
-        self.found, self._name = None, ""
+        self.found, self._name, self._left_out = None, "", 0
         try:
             found = await self._search.find(remembers=True, asks_again=self._has_unprocessed())
         except JournalFailed:
             raise
         except BulkremoveError as error:
             raise SourceFailed(f"Who has left could not be read from Zoho. {error.message}", hint=error.hint) from None
-        files = []
-        if found.rows:
-            content = leavers_csv([row.cells for row in found.rows], sandbox=self._sandbox)
+        still_to_send = await self._still_to_send()
+        rows = [row for row in found.rows if Removal(*row.cells[:3]) not in still_to_send]
+        self._left_out, files = len(found.rows) - len(rows), []
+        if rows:
+            content = leavers_csv([row.cells for row in rows], sandbox=self._sandbox)
             files = [await download(_piece(content), folder, NAME)]
             self._name = files[0].path.name
         self.found = found
@@ -98,6 +114,10 @@ class LeaversSource:
         """Add what was found beside enrolments, if leavers were looked for."""
         if self.found is not None:
             result.notes += self.found.notes
+            if self._left_out:
+                result.notes.append(
+                    f"{self._left_out:,} enrolment(s) of leavers are still to be removed by other plans."
+                )
             result.failures += dict.fromkeys(self.found.failures)
 
     def _has_unprocessed(self) -> bool:
