@@ -56,7 +56,9 @@ async def opened(
 
 async def test_all_employees_are_read_a_page_of_200_at_a_time(tmp_path: Path) -> None:
     async with opened(tmp_path) as lists:
-        found = await lists.employees()
+        listed = await lists.employees()
+    found = listed.all
+    assert (MANY, True) == (listed.counted, listed.is_whole)
     assert [record_number(i) for i in range(MANY)] == [one.id for one in found]
     assert ("Learner 0449", "learner0449@example.com", "Active", "1") == (
         found[-1].name,
@@ -64,9 +66,9 @@ async def test_all_employees_are_read_a_page_of_200_at_a_time(tmp_path: Path) ->
         found[-1].status,
         found[-1].status_type,
     )
-    assert [("list employees", 200, "answered")] * 3 + [("list employees", 200, "no_records")] == journal(
-        tmp_path, "SELECT operation, http_status, response_kind FROM read ORDER BY id"
-    )
+    assert [("count employees", 200, "answered")] + [("list employees", 200, "answered")] * 3 + [
+        ("list employees", 200, "no_records")
+    ] == journal(tmp_path, "SELECT operation, http_status, response_kind FROM read ORDER BY id")
 
 
 WHOLE = {
@@ -105,7 +107,7 @@ def test_every_shape_of_the_sandbox_is_tried() -> None:
 @pytest.mark.parametrize("shape", sorted(WHOLE))
 async def test_employees_of_any_known_shape_are_read_whole(tmp_path: Path, shape: str) -> None:
     async with opened(tmp_path, employees=[shape]) as lists:
-        assert [record_number(i) for i in range(MANY)] == [one.id for one in await lists.employees()]
+        assert [record_number(i) for i in range(MANY)] == [one.id for one in (await lists.employees()).all]
 
 
 @pytest.mark.parametrize("shape", sorted(WHY_NOT))
@@ -186,7 +188,7 @@ async def test_a_lock_of_the_account_does_not_lock_the_form(tmp_path: Path) -> N
     async with opened(tmp_path, reads=["422"]) as lists:
         with pytest.raises(ReadFailed, match=r"has locked the account .*\. Removals wait too"):
             await lists.courses("")
-        assert MANY == len(await lists.employees())
+        assert MANY == len((await lists.employees()).all)
 
 
 async def test_the_courses_of_an_employee_are_read_by_the_record_number(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from bulkremove.config import load
 from bulkremove.domain.errors import EmptyRoster, NotListed, ReadFailed, ReadsStopped, SettingsError
 from bulkremove.domain.leavers import Employee, KeptReason, LeaverRule, find_leavers, readings
 from bulkremove.domain.listing import Batch, Enrolment, Learner, Roster
+from bulkremove.sandbox import reads, replies
 from tests.cli_fixtures import SAMPLES, Bulkremove, environment, sandbox
 from tests.leaver_fixtures import enrolment, leaver_site, number
 from tests.virtual_time import run
@@ -162,9 +163,11 @@ OF_A, OF_B = Learner("11", email="a@example.com", record_number="1"), Learner("1
 IN_BATCH = Enrolment("7", "8")
 
 
-async def learner_id(rosters: Rosters, one: Enrolment = IN_BATCH, employee: Employee = LEFT) -> tuple[str, str]:
+async def learner_id(
+    rosters: Rosters, one: Enrolment = IN_BATCH, employee: Employee = LEFT, *, is_whole: bool = True
+) -> tuple[str, str]:
     ids: Any = rosters
-    return await LearnerIds(ids).of(employee, one)
+    return await LearnerIds(ids, is_whole=is_whole).of(employee, one)
 
 
 async def test_a_learner_id_is_that_of_the_courses_or_of_the_one_learner_with_the_record_number() -> None:
@@ -175,6 +178,7 @@ async def test_a_learner_id_is_that_of_the_courses_or_of_the_one_learner_with_th
     assert ("11", "") == await learner_id(Rosters(replace(OF_A, email="")))
     by_mail = [replace(one, record_number="") for one in (OF_A, OF_B)]
     assert ("11", "") == await learner_id(Rosters(*by_mail))
+    assert "employees may not be whole" in (await learner_id(Rosters(*by_mail), is_whole=False))[1]
 
 
 @pytest.mark.parametrize(
@@ -210,12 +214,12 @@ async def test_nobody_is_matched_by_an_empty_address() -> None:
 
 async def test_a_roster_is_read_once_and_one_that_can_t_be_read_is_no_answer() -> None:
     rosters: Any = Rosters(OF_A, OF_B)
-    ids = LearnerIds(rosters)
+    ids = LearnerIds(rosters, is_whole=True)
     for employee in (LEFT, replace(LEFT, id="2", email="")):
         await ids.of(employee, IN_BATCH)
     assert 1 == rosters.calls
     damaged: Any = Rosters(error=ReadFailed("A record is damaged."))
-    ids = LearnerIds(damaged)
+    ids = LearnerIds(damaged, is_whole=True)
     assert {("", "A record is damaged.")} == {await ids.of(employee, IN_BATCH) for employee in (LEFT, ACTIVE)}
     assert 1 == damaged.calls
     with pytest.raises(ReadsStopped):
@@ -247,16 +251,20 @@ def test_many_leavers_are_asked_for_over_several_nights_the_new_ones_first(
     run(main, wire=0.002)
 
 
-def test_leavers_whom_zoho_knows_by_no_course_are_told_and_many_of_them_hold_all(tmp_path: Path) -> None:
+def test_leavers_whom_zoho_knows_by_no_course_are_told_and_many_of_them_hold_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def main() -> None:
         async with leaver_site(tmp_path, people=12) as one:
             one.leave(1)
-            one.reads.coming = ["400"]
+            monkeypatch.setattr(reads, "_enrolments", lambda *arguments: replies.NOT_FOUND)
             found = await one.app.leavers.find(remembers=True)
             assert (1, 1, []) == (found.unknown, len(found.asked), found.rows)
+            one.reads.coming = ["400"]
+            found = await one.app.leavers.find(remembers=True)
+            assert (0, 0, 1) == (found.unknown, len(found.asked), len(found.failures)), "a 400 says nothing"
             for person in range(11):
                 one.leave(person)
-            one.reads.coming = ["400"] * 11
             with pytest.raises(ReadFailed, match="no courses of any of 11 leavers"):
                 await one.app.leavers.find(remembers=True)
 

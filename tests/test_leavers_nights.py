@@ -101,7 +101,7 @@ def test_an_enrolment_that_is_there_again_is_removed_again(tmp_path: Path) -> No
     [
         ("empty", "lists no employee"),
         ("no_records", "lists no employee"),
-        ("short no_records", "lists 5 employees, and listed 10"),
+        ("short no_records", "counts 10 employees and lists 5"),
         ("cut", "can't be read"),
         ("403", "may probably not see this"),
         ("scope_403", "ZOHOPEOPLE.forms.READ"),
@@ -148,8 +148,7 @@ def test_courses_that_can_t_be_read_are_told_and_read_in_the_next_night(tmp_path
     async def scene(one: LeaverSite) -> None:
         for person in (2, 3, 4):
             one.leave(person)
-        one.reads.coming = ["ok", "cut"]  # the roster of the batch of the first one
-        one.reads.coming = ["ok", "ok", "ok", "ok", "cut"]
+        one.reads.coming = ["ok"] * 5 + ["cut"]  # after the courses and the roster of the first one
         result = await one.run()
         assert NightlyRunEnd.FAILED == result.end
         assert "The courses of a leaver could not be read" in result.failures[0]

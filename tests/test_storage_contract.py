@@ -546,17 +546,18 @@ async def test_fields_that_were_seen_stay_beside_those_of_later_answers(storage:
 
 
 async def test_what_is_remembered_of_employees_is_of_one_client_and_forgets_people(storage: Storage) -> None:
-    memory = LeaverMemory(7, Epoch(100.0), {"1": Epoch(90.0)})
+    one, none = {"1": Epoch(90.0)}, dict[str, Epoch]()
+    memory = LeaverMemory(7, Epoch(100.0), one, one, one, 8, Epoch(50.0), 3)
     assert None is await storage.leavers.memory("client", "host")
     await storage.leavers.remember("client", "host", memory)
     assert [memory, None] == [await storage.leavers.memory("client", host) for host in ("host", "other")]
     await storage.leavers.forget_people(before=Epoch(100.0))
     assert memory == await storage.leavers.memory("client", "host")
     await storage.leavers.forget_people(before=Epoch(101.0))
-    assert replace(memory, asked={}) == await storage.leavers.memory("client", "host")
+    assert replace(memory, asked=none, tried=none, listed=none) == await storage.leavers.memory("client", "host")
     await storage.leavers.remember("client", "host", memory)
     await storage.erasure.erase("478346000019558000", lambda rows: ACT)
-    assert replace(memory, asked={}) == await storage.leavers.memory("client", "host")
+    assert replace(memory, asked=none, tried=none, listed=none) == await storage.leavers.memory("client", "host")
 
 
 async def test_a_job_s_first_call_after_a_moment_is_found(storage: Storage) -> None:

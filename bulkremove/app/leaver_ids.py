@@ -1,7 +1,8 @@
 """The learner ids of leavers: each comes from a field of that name, and is never guessed from a record number.
 
 Where the list of a leaver's courses has none, the roster of the batch must hold exactly one learner with the
-employee's record number, or, if it names no record numbers, with the e-mail address (docs/decisions/0022-leavers.md).
+employee's record number, or, if it names no record numbers and no employee is missing from
+the list of them, with the e-mail address (docs/decisions/0022-leavers.md).
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ from bulkremove.domain.listing import Enrolment, Learner, Roster
 
 
 class LearnerIds:
-    """The learner ids of enrolments, from rosters of which each is read once."""
+    """The learner ids of enrolments, from rosters of which each is read once.
 
-    def __init__(self, lists: OpenListings) -> None:
-        self._lists = lists
+    ``is_whole``: the list of employees is known to be whole, so that nobody else has the e-mail address of a leaver.
+    """
+
+    def __init__(self, lists: OpenListings, *, is_whole: bool) -> None:
+        self._lists, self._is_whole = lists, is_whole
         self._rosters: dict[tuple[str, str], Roster | str] = {}
 
     async def of(self, employee: Employee, enrolment: Enrolment) -> tuple[str, str]:
@@ -32,15 +36,17 @@ class LearnerIds:
             except ReadFailed as unknown:
                 self._rosters[key] = unknown.message
         roster = self._rosters[key]
-        return ("", roster) if isinstance(roster, str) else _in_roster(employee, roster)
+        return ("", roster) if isinstance(roster, str) else _in_roster(employee, roster, is_whole=self._is_whole)
 
 
-def _in_roster(employee: Employee, roster: Roster) -> tuple[str, str]:
+def _in_roster(employee: Employee, roster: Roster, *, is_whole: bool) -> tuple[str, str]:
     if any(one.record_number for one in roster.learners):
         found = [one for one in roster.learners if one.record_number == employee.id]
         by = "this record number"
     elif not roster.is_complete:
         return "", "Zoho's list of the batch names no record numbers and may not be whole."
+    elif not is_whole:
+        return "", "Zoho's list of the batch names no record numbers, and its list of employees may not be whole."
     else:
         found = [one for one in roster.learners if is_same_address(one.email, employee.email)]
         by = "this e-mail address"

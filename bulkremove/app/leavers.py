@@ -10,26 +10,26 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from bulkremove.app.context import Context
+from bulkremove.app.employee_list import EmployeeList, check_list, check_number, kept_numbers, most_of
 from bulkremove.app.leaver_ids import LearnerIds
 from bulkremove.app.listings import Listings, OpenListings
 from bulkremove.app.seen_fields import COMMAND, require_fields
 from bulkremove.domain.clock import Epoch, seconds_between
-from bulkremove.domain.errors import NotListed, ReadFailed, SettingsError
-from bulkremove.domain.leavers import Employee, Leavers, find_leavers, status_words
+from bulkremove.domain.errors import NotKnown, ReadFailed, ReadsStopped, SettingsError
+from bulkremove.domain.leavers import Employee, Leavers, find_leavers, status_words, unknown_names
 from bulkremove.domain.listing import Enrolment
 from bulkremove.domain.operation import LIST_EMPLOYEES, LIST_ENROLMENTS, LIST_PROGRESS
 from bulkremove.engine.slot_decisions import Wait
 from bulkremove.platform.local_time import local
 from bulkremove.storage.interface.leavers import LeaverMemory
 
-MIN_SHARE = 0.8
-"""Share of the employees of last time below which an answer is taken for a short one."""
-ASK_AGAIN_SECONDS = 7 * 86_400.0
-"""Seconds after which a leaver's courses are read again: somebody may have enrolled them since, or a removal failed."""
+ASK_AGAIN_SECONDS = 6.75 * 86_400.0
+"""Seconds after which a leaver's courses are read again: somebody may have enrolled them since, or a removal failed.
+Some hours less than a week, since a night does not begin at the same second."""
 MAX_ASKED = 500
 """Leavers whose courses one nightly run reads, the new ones first: 18 minutes at the limit."""
 MAX_FAILURES = 3
-"""After so many leavers in a row whose courses can't be read, the others are left to the next time."""
+"""After so many leavers in a row for whom nothing can be read of the account, the others are left to the next time."""
 MANY_UNKNOWN = 10
 """If Zoho knows none of at least so many leavers, it may know nobody by record number once they have left."""
 
@@ -55,11 +55,13 @@ class LeaverRow:
 class LeaversFound:
     """What was found out. ``failures``: sentences about what could not be read; the rest holds all the same."""
 
-    employees: int
+    listed: EmployeeList
     leavers: Leavers
     rows: list[LeaverRow] = field(default_factory=list)
     asked: dict[str, Epoch] = field(default_factory=dict)
     """When the courses of each leaver were read, by record number, also by earlier nightly runs."""
+    tried: dict[str, Epoch] = field(default_factory=dict)
+    """When their courses could not be read, in the same way."""
     unknown: int = 0
     """Leavers that Zoho knows no courses of."""
     without_batch: int = 0
@@ -67,6 +69,13 @@ class LeaversFound:
     put_off: int = 0
     """Leavers who are left to the next time."""
     failures: list[str] = field(default_factory=list)
+    unknown_statuses: str = ""
+    """Which names of leaver_statuses are no employee's status, in a sentence; empty if there are none."""
+
+    @property
+    def employees(self) -> int:
+        """How many employees Zoho lists."""
+        return len(self.listed.all)
 
     @property
     def notes(self) -> list[str]:
@@ -76,7 +85,12 @@ class LeaversFound:
             (self.unknown, "leaver(s) are known to Zoho by no course; they may never have been learners."),
             (self.without_batch, "enrolment(s) in courses without batches are left: only batches are cleaned up."),
         ]
-        return self.leavers.kept_words + [f"{count:,} {words}" for count, words in sentences if count]
+        counted = [f"{count:,} {words}" for count, words in sentences if count]
+        return self.leavers.kept_words + counted + [self.unknown_statuses] * bool(self.unknown_statuses)
+
+
+_NOTHING = LeaverMemory(0, Epoch(0.0), {})
+"""What is remembered before the first nightly run."""
 
 
 class LeaverSearch:
@@ -106,17 +120,23 @@ class LeaverSearch:
         rule, now = self._context.settings.leaver_rule, self._context.clock.wall()
         async with self._listings.open(is_fresh=True, on_wait=on_wait) as lists:
             await check_fields(self._context, lists.client)
-            employees = await lists.employees()
+            listed = await lists.employees()
             if not rule.statuses:
                 raise SettingsError(
                     f"Nobody has said yet which employees have left. Zoho's have these statuses: "
-                    f"{status_words(employees)}.",
+                    f"{status_words(listed.all)}.",
                     hint='Write for example leaver_statuses = ["Inactive"] into bulkremove.toml.',
                 )
             memory = await self._store.memory(lists.client, self._context.settings.host)
-            if memory is not None and not accept_fewer:
-                _check_number(len(employees), memory)
-            found = LeaversFound(len(employees), find_leavers(employees, rule, local(now).date()))
+            if not accept_fewer:
+                check_number(listed, memory, now)
+            await check_list(self._context, lists.client, listed, rule)
+            found = LeaversFound(listed, find_leavers(listed.all, rule, local(now).date()))
+            if unknown := unknown_names(rule.statuses, (one.status for one in listed.all)):
+                found.unknown_statuses = (
+                    f"leaver_statuses names {', '.join(map(repr, unknown))}, which is no employee's status. There are: "
+                    f"{status_words(listed.all)}."
+                )
             due = self._due(found, None if asks_again else memory) if remembers else [*found.leavers.leavers]
             on_start(len(due))
             await self._ask(due, found, lists)
@@ -124,12 +144,35 @@ class LeaverSearch:
 
     async def remember(self, found: LeaversFound) -> None:
         """Remember what a nightly run has found, once its rows are where no kill can lose them."""
-        await self._save(LeaverMemory(found.employees, self._context.clock.wall(), found.asked))
+        now, memory = self._context.clock.wall(), await self._store.memory(*self._account) or _NOTHING
+        most, most_at = most_of(memory, now)
+        await self._save(
+            LeaverMemory(
+                found.employees,
+                now,
+                found.asked,
+                found.tried,
+                kept_numbers(memory, now) | {one.id: now for one in found.listed.all},
+                *((found.employees, now) if found.employees >= most else (most, most_at)),
+                memory.uncounted,
+            )
+        )
 
     async def accept_number(self, found: LeaversFound) -> None:
         """Remember how many employees there are, as a person says that they are not too few."""
-        memory = await self._store.memory(*self._account) or LeaverMemory(0, Epoch(0.0), {})
-        await self._save(replace(memory, employees=found.employees, counted_at=self._context.clock.wall()))
+        now, memory = self._context.clock.wall(), await self._store.memory(*self._account) or _NOTHING
+        listed, count = {one.id: now for one in found.listed.all}, found.employees
+        await self._save(
+            replace(
+                memory,
+                employees=count,
+                counted_at=now,
+                listed=listed,
+                most=count,
+                most_at=now,
+                uncounted=found.listed.uncounted,
+            )
+        )
 
     @property
     def _account(self) -> tuple[str, str]:
@@ -139,46 +182,55 @@ class LeaverSearch:
         await self._store.remember(*self._account, memory)
 
     def _due(self, found: LeaversFound, memory: LeaverMemory | None) -> Sequence[Employee]:
-        """The leavers whose courses are to be read now, the new ones first; ``found`` learns of the others."""
+        """The leavers whose courses are to be read now, those first who were not asked for or for longest.
+
+        ``found`` learns of the others.
+        """
         now, since = self._context.clock.wall(), self._context.counted_from
         leavers = {one.id for one in found.leavers.leavers}
         known: Mapping[str, Epoch] = {} if memory is None else memory.asked
-        found.asked = {
-            number: at
-            for number, at in known.items()
-            if number in leavers and since <= at and 0 <= seconds_between(at, now)
-        }
+        tried: Mapping[str, Epoch] = {} if memory is None else memory.tried
+        found.asked, found.tried = (
+            {
+                number: at
+                for number, at in times.items()
+                if number in leavers and since <= at and 0 <= seconds_between(at, now)
+            }
+            for times in (known, tried)
+        )
         due = [
             one
             for one in found.leavers.leavers
             if one.id not in found.asked or seconds_between(found.asked[one.id], now) >= ASK_AGAIN_SECONDS
         ]
-        due.sort(key=lambda one: found.asked.get(one.id, 0.0))
+        due.sort(key=lambda one: max(found.asked.get(one.id, 0.0), found.tried.get(one.id, 0.0)))
         found.put_off = max(0, len(due) - MAX_ASKED)
         return due[:MAX_ASKED]
 
     async def _ask(self, due: Sequence[Employee], found: LeaversFound, lists: OpenListings) -> None:
         """Read the courses of these leavers. Raises ReadFailed where Zoho knows none of many."""
-        ids, failures, known = LearnerIds(lists), 0, 0
+        ids, stopped, known = LearnerIds(lists, is_whole=found.listed.is_whole), 0, 0
         for place, employee in enumerate(due):
-            if failures >= MAX_FAILURES:
+            if stopped >= MAX_FAILURES:
                 found.put_off += len(due) - place
                 break
             try:
                 enrolments = await lists.enrolments(employee.id)
                 in_batches = [one for one in enrolments if one.batch]
                 rows = [LeaverRow(employee, one, *await ids.of(employee, one)) for one in in_batches]
-            except NotListed:
+            except NotKnown:
                 found.unknown += 1
             except ReadFailed as failed:
-                failures += 1
+                stopped = stopped + 1 if isinstance(failed, ReadsStopped) else 0
+                found.tried[employee.id] = self._context.clock.wall()
                 found.failures.append(f"The courses of a leaver could not be read: {failed}")
                 continue
             else:
                 known += 1
                 found.rows += rows
                 found.without_batch += len(enrolments) - len(in_batches)
-            failures = 0
+            stopped = 0
+            found.tried.pop(employee.id, None)
             found.asked[employee.id] = self._context.clock.wall()
         if not known and found.unknown >= MANY_UNKNOWN:
             raise ReadFailed(
@@ -186,16 +238,6 @@ class LeaverSearch:
                 "who has left, so it is not known what they are enrolled in.",
                 hint="Look in Zoho People whether one of them is still in a batch, and tell support.",
             )
-
-
-def _check_number(employees: int, memory: LeaverMemory) -> None:
-    """Check that there are about as many employees as last time. Raises ReadFailed."""
-    if employees < MIN_SHARE * memory.employees:
-        raise ReadFailed(
-            f"Zoho lists {employees:,} employees, and listed {memory.employees:,} on "
-            f"{local(memory.counted_at):%Y-%m-%d}. The list may be cut short, so nothing follows from it.",
-            hint="If so many records were deleted: `bulkremove leavers --accept-fewer`.",
-        )
 
 
 async def check_fields(context: Context, client: str) -> None:

@@ -16,7 +16,8 @@ import msgspec
 
 from bulkremove.app.accounts import Accounts
 from bulkremove.app.context import Context
-from bulkremove.app.pages import FULL_PAGE, Paging, read_all
+from bulkremove.app.employee_list import EMPLOYEE_PAGING, EMPLOYEE_QUERY, EmployeeList, read_employees
+from bulkremove.app.pages import FULL_PAGE, read_all
 from bulkremove.app.runs import Runs
 from bulkremove.domain.clock import later
 from bulkremove.domain.errors import BulkremoveError, EmptyRoster, ReadFailed
@@ -44,10 +45,6 @@ from bulkremove.zoho.read_response import Tree
 
 MAX_COURSES = 10
 """Courses that were found whose batches are listed too, with two calls each or more."""
-FORMS_SCOPE = LIST_EMPLOYEES.scopes[0]
-EMPLOYEE_QUERY = (("limit", "200"),)
-EMPLOYEE_PAGING = Paging("sIndex", 1, 200)
-"""Documented: from 1, and at most 200 records an answer; the parameter's name is observed."""
 
 K = TypeVar("K")
 
@@ -143,17 +140,9 @@ class OpenListings:
 
         return await self._kept((LIST_PROGRESS.name, course, batch), Roster, read, is_fresh=is_fresh)
 
-    async def employees(self) -> Sequence[Employee]:
+    async def employees(self) -> EmployeeList:
         """All employees, by the limit that their form has of its own. Raises ReadFailed where Zoho lists none."""
-        found = await read_all(
-            Call(LIST_EMPLOYEES, (), EMPLOYEE_QUERY), self._employee_reads.read, employees_in, paging=EMPLOYEE_PAGING
-        )
-        if not found:
-            raise ReadFailed(
-                "Zoho lists no employee, so it is not known who has left.",
-                hint=f"May the user who made the grant code see all employees, and has it the scope {FORMS_SCOPE}?",
-            )
-        return found
+        return await read_employees(self._employee_reads.read)
 
     async def enrolments(self, record_number: str) -> Sequence[Enrolment]:
         """The courses of the employee with this record number; none if Zoho lists none."""

@@ -6,6 +6,8 @@ Hardly any of Zoho's answers is documented. So whoever needs more of them than f
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
+
 from bulkremove.app.context import Context
 from bulkremove.domain.errors import ReadFailed
 from bulkremove.domain.hosts import SANDBOX_HOST
@@ -44,6 +46,21 @@ async def require_fields(
             f"{purpose} needs fields of Zoho's answer to {operation.name!r} that were not seen on {account}. {known}",
             hint=f"Run `{command}` with a batch that has learners. If it finds none, send its output to support.",
         )
+
+
+async def lost_fields(
+    context: Context, client: str, operation: Operation, names: Iterable[str], paths: Collection[str]
+) -> list[str]:
+    """Those of these names that ``doctor --read`` saw when it looked last, and that none of the paths ends with."""
+    host = context.settings.host
+    seen = await context.storage.reads.fields(client, host, operation.name) if context.storage.exists else []
+    last = max((one.seen_at for one in seen), default=None)
+    return [
+        name
+        for name in names
+        if any(one.seen_at == last and _is_at_end(name, one.path) for one in seen)
+        and not any(_is_at_end(name, path) for path in paths)
+    ]
 
 
 def _is_at_end(name: str, path: str) -> bool:

@@ -154,7 +154,14 @@ LIST_EMPLOYEES = Operation(
 )
 """Documented as "Get bulk records", with a limit of its own (``ledger.EMPLOYEE_CALLS``); its fields are observed."""
 
-READS = (LIST_COURSES, LIST_BATCHES, GET_BATCH, LIST_PROGRESS, LIST_ENROLMENTS, LIST_EMPLOYEES)
+COUNT_EMPLOYEES = Operation(
+    "count employees", "GET", "/people/api/forms/employee/getRecordCount", (), LIST_EMPLOYEES.scopes
+)
+"""Documented as "Get record count"; its answer is not, so nothing depends on it but a proof."""
+FORM_READS = (LIST_EMPLOYEES, COUNT_EMPLOYEES)
+"""The reads of the employee form, which has a limit of its own."""
+
+READS = (LIST_COURSES, LIST_BATCHES, GET_BATCH, LIST_PROGRESS, LIST_ENROLMENTS, *FORM_READS)
 """The operations that change nothing. Each is a GET."""
 
 

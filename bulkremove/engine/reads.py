@@ -25,7 +25,7 @@ from bulkremove.domain.errors import (
 )
 from bulkremove.domain.job import EndReason
 from bulkremove.domain.ledger import Quota, SuspensionReason
-from bulkremove.domain.operation import LIST_EMPLOYEES, READ_SCOPES, REMOVE_LEARNER, Call, Operation
+from bulkremove.domain.operation import FORM_READS, READ_SCOPES, REMOVE_LEARNER, Call, Operation
 from bulkremove.engine.admission import Admissions, NotAdmitted, TokenProvider, result_or_event
 from bulkremove.engine.decision_table import RULES
 from bulkremove.engine.events import RunEnd, TokenWait
@@ -231,7 +231,7 @@ def _failure(operation: Operation, result: ReadResponse) -> BulkremoveError:
                 f"Zoho knows no such course, batch or person, or has no list of it ({details}).", hint="Check the ids."
             )
         case ResponseKind.LIMITED | ResponseKind.LIMITED_UNPROVEN:
-            is_form = operation == LIST_EMPLOYEES
+            is_form = operation in FORM_READS
             what = "the employee form" if is_form else "the account"
             others = "Removals go on." if is_form else "Removals wait too."
             return ReadsStopped(

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 from urllib.parse import parse_qs, unquote
 
-from bulkremove.domain.operation import ENROLL_LEARNER, LIST_EMPLOYEES, REMOVE_LEARNER, Call, Operation
+from bulkremove.domain.operation import COUNT_EMPLOYEES, ENROLL_LEARNER, FORM_READS, REMOVE_LEARNER, Call, Operation
 from bulkremove.domain.row import Removal
 from bulkremove.sandbox import employees, reads, replies
 from bulkremove.sandbox.faults import BROKEN, OK, Fault, Faults, FaultSelector
@@ -109,7 +109,7 @@ class Zoho:
         objection = self._tokens.objection(header, now, scopes)
         for time in self._foreign.until(now):
             self._threshold.arrive(time, foreign=True)
-        is_form = read is not None and read.operation == LIST_EMPLOYEES
+        is_form = read is not None and read.operation in FORM_READS
         threshold = self.employee_threshold if is_form else self._threshold
         if not threshold.arrive(now):
             remaining = threshold.locked_until - now
@@ -124,7 +124,9 @@ class Zoho:
         return self._change(operation, row, header)
 
     def _read(self, call: Call, header: str | None) -> Treatment:
-        is_form = call.operation == LIST_EMPLOYEES
+        if call.operation == COUNT_EMPLOYEES:  # no fault's turn: those of the list are counted by its pages
+            return Treatment(employees.count(self.employees), counted=True, token_ok=True)
+        is_form = call.operation in FORM_READS
         fault = self._turns.employees() if is_form else self._turns.read()
         delay = self._turns.latency("") + (fault.seconds or 0.0 if fault.kind == "slow" else 0.0)
         if fault.kind == "expired_token":

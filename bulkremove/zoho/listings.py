@@ -28,6 +28,8 @@ ENROLMENTS = ("courseprogress", "courses", "learnerprogress", "progress", "resul
 """Observed; the others in Zoho's other answers."""
 EMPLOYEES = ("result", "data")
 """Documented; the last one in Zoho's other answers."""
+_COUNTS = ("recordcount", "recordscount", "totalcount", "totalrecords", "count")
+"""Inferred: the answer is not documented."""
 _WRAPPERS = ("response", "data", "result")
 """Objects that may stand around the list."""
 _ABOUT_LEARNER = ("learner", "learnerdetails", "user", "employee")
@@ -85,6 +87,20 @@ def enrolments_in(tree: Tree, record_number: str) -> list[Enrolment]:
 def employees_in(tree: Tree) -> list[Employee]:
     """The employees of an answer. Raises ReadFailed."""
     return [_employee(item) for item in _items(tree, EMPLOYEES)]
+
+
+def count_in(tree: Tree) -> int | None:
+    """The number of records in an answer, which is the one member of such a name; None where there is no such one."""
+    found, pending = set[str](), [tree] if isinstance(tree, Mapping) else []
+    while pending:
+        for name, value in pending.pop().items():
+            if normalized(name) in _COUNTS and (text := text_of(value)):
+                found.add(text)
+            elif normalized(name) in _WRAPPERS:
+                inner = value if isinstance(value, list) else [value]
+                pending += [one for one in inner if isinstance(one, Mapping)]
+    text = found.pop() if len(found) == 1 else ""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else None
 
 
 def _enrolment(item: Mapping[str, object], record_number: str) -> Enrolment:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from bulkremove.domain.clock import Epoch
@@ -11,11 +11,21 @@ from bulkremove.domain.clock import Epoch
 
 @dataclass(frozen=True, slots=True)
 class LeaverMemory:
-    """How many employees Zoho listed last, and when; and when the courses of a leaver were read, by record number."""
+    """How many employees Zoho listed last, and when; and when the courses of a leaver were read, by record number.
+
+    ``tried``: when they could not be read; ``listed``: when an employee was listed last; both by record number.
+    ``most``: the most employees of the last weeks, at ``most_at``. ``uncounted``: how many more Zoho counted than it
+    listed when a person accepted that.
+    """
 
     employees: int
     counted_at: Epoch
     asked: Mapping[str, Epoch]
+    tried: Mapping[str, Epoch] = field(default_factory=dict)
+    listed: Mapping[str, Epoch] = field(default_factory=dict)
+    most: int = 0
+    most_at: Epoch = Epoch(0.0)
+    uncounted: int = 0
 
 
 class LeaverStore(Protocol):
@@ -30,5 +40,5 @@ class LeaverStore(Protocol):
         ...
 
     async def forget_people(self, *, before: Epoch) -> None:
-        """Forget whose courses were read by nightly runs before this time; how many employees there are stays."""
+        """Forget who was listed and whose courses were read by nightly runs before this time; the numbers stay."""
         ...

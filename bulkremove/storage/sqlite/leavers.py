@@ -23,7 +23,10 @@ class SqliteLeavers:
     async def memory(self, client: str, host: str) -> LeaverMemory | None:
         def find(reader: Reader) -> LeaverMemory | None:
             row = reader.execute(_LEAVERS.get_memory, client=client, host=host).fetchone()
-            return None if row is None else LeaverMemory(row[0], Epoch(row[1]), json.loads(row[2]))
+            if row is None:
+                return None
+            employees, counted_at, asked, tried, listed, *rest = row
+            return LeaverMemory(employees, counted_at, *map(json.loads, (asked, tried, listed)), *rest)
 
         return await self._database.read(find)
 
@@ -36,6 +39,11 @@ class SqliteLeavers:
                 counted_at=memory.counted_at,
                 employees=memory.employees,
                 asked=json.dumps(dict(memory.asked)),
+                tried=json.dumps(dict(memory.tried)),
+                listed=json.dumps(dict(memory.listed)),
+                most=memory.most,
+                most_at=memory.most_at,
+                uncounted=memory.uncounted,
             )
 
         await self._database.write(save)
@@ -45,5 +53,5 @@ class SqliteLeavers:
 
 
 def forget_all_people(transaction: Transaction) -> None:
-    """Forget whose courses were read: whom a record number names by another id is not known."""
+    """Forget who was listed and whose courses were read: whom a record number names by another id is not known."""
     transaction.execute(_LEAVERS.forget_people, before=_ALL_TIME)

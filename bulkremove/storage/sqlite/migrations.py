@@ -39,6 +39,7 @@ MIGRATIONS = (
     "28-seen-fields.sql",
     "29-enrolments.sql",
     "30-leavers.sql",
+    "31-employees.sql",
 )
 """Files in ``schema``, in the order in which they were added; a new journal goes through all of them."""
 WITH_COUNTER = 4

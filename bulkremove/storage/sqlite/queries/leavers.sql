@@ -2,13 +2,18 @@
 
 -- name: get_memory
 -- What is remembered for a client.
-SELECT employees, counted_at, asked FROM leaver_memory WHERE client = :client AND host = :host;
+SELECT employees, counted_at, asked, tried, listed, most, most_at, uncounted FROM leaver_memory
+WHERE client = :client AND host = :host;
 
 -- name: save_memory
 -- Remember this for a client, in place of what was remembered.
-INSERT INTO leaver_memory (client, host, counted_at, employees, asked) VALUES (:client, :host, :counted_at, :employees, :asked)
-ON CONFLICT DO UPDATE SET counted_at = excluded.counted_at, employees = excluded.employees, asked = excluded.asked;
+INSERT INTO leaver_memory (client, host, counted_at, employees, asked, tried, listed, most, most_at, uncounted)
+VALUES (:client, :host, :counted_at, :employees, :asked, :tried, :listed, :most, :most_at, :uncounted)
+ON CONFLICT DO UPDATE SET counted_at = excluded.counted_at, employees = excluded.employees, asked = excluded.asked,
+    tried = excluded.tried, listed = excluded.listed, most = excluded.most, most_at = excluded.most_at,
+    uncounted = excluded.uncounted;
 
 -- name: forget_people
--- Forget whose courses were read; how many employees there are stays.
-UPDATE leaver_memory SET asked = '{}' WHERE counted_at < :before AND asked != '{}';
+-- Forget who was listed and whose courses were read; how many employees there are stays.
+UPDATE leaver_memory SET asked = '{}', tried = '{}', listed = '{}'
+WHERE counted_at < :before AND (asked != '{}' OR tried != '{}' OR listed != '{}');
