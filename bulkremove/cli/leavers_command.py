@@ -26,7 +26,7 @@ def add_to(group: click.Group) -> None:
 @click.option(
     "--accept-fewer",
     is_flag=True,
-    help="Zoho may list far fewer employees than last time: I have seen in Zoho People that this is right.",
+    help="Zoho may list far fewer employees than last time, or than it counts: I have seen that this is right.",
 )
 @json_option
 @sandbox_options

@@ -157,7 +157,7 @@ LIST_EMPLOYEES = Operation(
 COUNT_EMPLOYEES = Operation(
     "count employees", "GET", "/people/api/forms/employee/getRecordCount", (), LIST_EMPLOYEES.scopes
 )
-"""Documented as "Get record count"; its answer is not, so nothing depends on it but a proof."""
+"""Documented by its path; its answer is not, so where it can't be read nothing is proven by it, and nothing fails."""
 FORM_READS = (LIST_EMPLOYEES, COUNT_EMPLOYEES)
 """The reads of the employee form, which has a limit of its own."""
 
