@@ -144,6 +144,19 @@ def test_far_fewer_employees_hold_every_night_until_a_person_has_accepted_them(t
     play(tmp_path, scene)
 
 
+def test_a_roster_that_breaks_off_once_is_read_again_in_the_next_night(tmp_path: Path) -> None:
+    async def scene(one: LeaverSite) -> None:
+        one.leave(2)
+        one.reads.coming = ["ok", "ok", "ok", "cut"]
+        await one.run()
+        assert set() == one.sandbox.removed
+        await one.clock.sleep(DAY)
+        await one.run()
+        assert {enrolment(2, 0)} == one.sandbox.removed
+
+    play(tmp_path, scene)
+
+
 def test_courses_that_can_t_be_read_are_told_and_read_in_the_next_night(tmp_path: Path) -> None:
     async def scene(one: LeaverSite) -> None:
         for person in (2, 3, 4):

@@ -8,7 +8,7 @@ the list of them, with the e-mail address (docs/decisions/0022-leavers.md).
 from __future__ import annotations
 
 from bulkremove.app.listings import OpenListings
-from bulkremove.domain.errors import ReadFailed, ReadsStopped
+from bulkremove.domain.errors import EmptyRoster, NotListed, ReadFailed, ReadsStopped
 from bulkremove.domain.leavers import Employee, is_same_address
 from bulkremove.domain.listing import Enrolment, Learner, Roster
 
@@ -22,6 +22,8 @@ class LearnerIds:
     def __init__(self, lists: OpenListings, *, is_whole: bool) -> None:
         self._lists, self._is_whole = lists, is_whole
         self._rosters: dict[tuple[str, str], Roster | str] = {}
+        self.unread = set[tuple[str, str]]()
+        """The batches (ids of course and batch) whose roster could not be read this time, and may be the next time."""
 
     async def of(self, employee: Employee, enrolment: Enrolment) -> tuple[str, str]:
         """The learner id of an enrolment, or an empty text and why there is none. Raises ReadsStopped."""
@@ -33,8 +35,10 @@ class LearnerIds:
                 self._rosters[key] = await self._lists.roster(*key)
             except ReadsStopped:
                 raise
-            except ReadFailed as unknown:
-                self._rosters[key] = unknown.message
+            except ReadFailed as failed:
+                self._rosters[key] = failed.message
+                if not isinstance(failed, EmptyRoster | NotListed):
+                    self.unread.add(key)
         roster = self._rosters[key]
         return ("", roster) if isinstance(roster, str) else _in_roster(employee, roster, is_whole=self._is_whole)
 

@@ -214,6 +214,7 @@ class LeaverSearch:
             if stopped >= MAX_FAILURES:
                 found.put_off += len(due) - place
                 break
+            in_batches = list[Enrolment]()
             try:
                 enrolments = await lists.enrolments(employee.id)
                 in_batches = [one for one in enrolments if one.batch]
@@ -230,6 +231,9 @@ class LeaverSearch:
                 found.rows += rows
                 found.without_batch += len(enrolments) - len(in_batches)
             stopped = 0
+            if not ids.unread.isdisjoint((one.course, one.batch) for one in in_batches):
+                found.tried[employee.id] = self._context.clock.wall()  # else nobody would ask again for a week
+                continue
             found.tried.pop(employee.id, None)
             found.asked[employee.id] = self._context.clock.wall()
         if not known and found.unknown >= MANY_UNKNOWN:
