@@ -382,14 +382,16 @@ def test_a_sandbox_of_its_own_is_asked_only_after_doctor_and_far_fewer_employees
 ) -> None:
     home = tmp_path / "home"
     home.mkdir(mode=0o700)
-    (home / "bulkremove.toml").write_text('leaver_statuses = ["Inactive"]\n')
+    (home / "bulkremove.toml").write_text('[[nights]]\nsource = "zoho:leavers"\nleaver_statuses = ["Inactive"]\n')
     with sandbox(SAMPLES / "world.json", tmp_path / "log.jsonl") as variables:
         program = Bulkremove(home, environment(**{**CREDENTIALS, **variables}))
-        refused = program("leavers")
+        refused = program("leavers", "--night", "nightly")
         assert (1, True) == (refused.returncode, "doctor --read COURSE BATCH --leavers" in refused.stderr), (
             refused.stderr
         )
+        assert "There is no night 'other'" in program("leavers", "--night", "other").stderr
         looked = program("doctor", "--read", "478346000019501001", "478346000019502001", "--leavers")
         assert (0, 6) == (looked.returncode, looked.stdout.count("ok ")), looked.stdout
-        accepted = program("leavers", "--accept-fewer")
+        assert "Nobody has said yet" in program("leavers").stderr, "the rule is that of the night"
+        accepted = program("leavers", "--night", "nightly", "--accept-fewer")
         assert (0, True) == (accepted.returncode, "4 of whom have left" in accepted.stdout), accepted.stderr

@@ -39,7 +39,6 @@ _FIELDS = (
     *("EmailID", "EmployeeID"),
 )
 """Fields by which somebody counts as a leaver, or is kept."""
-_REMEDY = "If so many records were deleted, or are hidden from this user: `bulkremove leavers --accept-fewer`."
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +110,21 @@ async def check_list(context: Context, client: str, listed: EmployeeList, rule: 
         )
 
 
-def check_number(listed: EmployeeList, memory: LeaverMemory | None, now: Epoch) -> None:
-    """Check that a list is not a short one, by Zoho's count and by what is remembered. Raises ReadFailed."""
+def check_number(listed: EmployeeList, memory: LeaverMemory | None, now: Epoch, *, night: str) -> None:
+    """Check that a list is not a short one, by Zoho's count and by what is remembered. Raises ReadFailed.
+
+    ``night``: that it is for, whose account and rule the command in the hint must use; empty for none.
+    """
+    of_night = f" --night {night}" if night else ""
+    remedy = (
+        f"If so many records were deleted, or are hidden from this user: `bulkremove leavers{of_night} --accept-fewer`."
+    )
     count, accepted = len(listed.all), memory.uncounted if memory else 0
     if listed.uncounted > accepted:
         raise ReadFailed(
             f"Zoho counts {listed.counted:,} employees and lists {count:,}. The list may be cut short, so nothing "
             "follows from it.",
-            hint=_REMEDY,
+            hint=remedy,
         )
     if memory is None:
         return
@@ -127,14 +133,14 @@ def check_number(listed: EmployeeList, memory: LeaverMemory | None, now: Epoch) 
         raise ReadFailed(
             f"Zoho lists {count:,} employees, and listed {most:,} on {local(at):%Y-%m-%d}. The list may be cut short, "
             "so nothing follows from it.",
-            hint=_REMEDY,
+            hint=remedy,
         )
     vanished = kept_numbers(memory, now).keys() - {one.id for one in listed.all}
     if not listed.is_whole and len(vanished) > max(MAX_VANISHED, MAX_VANISHED_SHARE * count):
         raise ReadFailed(
             f"Zoho does not list {len(vanished):,} employees whom it listed in the last weeks. The list may be cut "
             "short, so nothing follows from it.",
-            hint=_REMEDY,
+            hint=remedy,
         )
 
 

@@ -129,7 +129,8 @@ class LeaverSearch:
                 )
             memory = await self._store.memory(lists.client, self._context.settings.host)
             if not accept_fewer:
-                check_number(listed, memory, now)
+                night = self._context.settings.night
+                check_number(listed, memory, now, night=night.name if night else "")
             await check_list(self._context, lists.client, listed, rule)
             found = LeaversFound(listed, find_leavers(listed.all, rule, local(now).date()))
             if unknown := unknown_names(rule.statuses, (one.status for one in listed.all)):

@@ -10,6 +10,7 @@ import click
 
 from bulkremove.cli.console import Screen, json_option, printable, sandbox_options
 from bulkremove.cli.listing_commands import MANY_CALLS, report_waits
+from bulkremove.cli.nightly_commands import chosen_nights
 
 if TYPE_CHECKING:
     from bulkremove.app import App
@@ -28,11 +29,18 @@ def add_to(group: click.Group) -> None:
     is_flag=True,
     help="Zoho may list far fewer employees than last time, or than it counts: I have seen that this is right.",
 )
+@click.option("--night", metavar="NAME", help="By the account and the rule of this night.")
 @json_option
 @sandbox_options
 @click.pass_obj
 def leavers(
-    screen: Screen, file: str | None, accept_fewer: bool, as_json: bool, sandbox: str | None, speed: float | None
+    screen: Screen,
+    file: str | None,
+    accept_fewer: bool,
+    night: str | None,
+    as_json: bool,
+    sandbox: str | None,
+    speed: float | None,
 ) -> int:
     """List the employees who have left, by Zoho, and the batches that they are still in. Removes nobody.
 
@@ -50,7 +58,9 @@ def leavers(
     if path is not None:
         check_path(path)
 
-    async def look(app: App) -> tuple[LeaversFound, bool]:
+    async def look(every: App) -> tuple[LeaversFound, bool]:
+        app = every.for_night(chosen_nights(every, night)[0]) if night is not None else every
+
         def say_cost(count: int) -> None:
             if count >= MANY_CALLS:
                 minutes = app.listings.minutes_for(count)

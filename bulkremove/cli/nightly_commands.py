@@ -66,7 +66,7 @@ def nightly(
         from bulkremove.app.nightly import Planned
 
         planned = Planned()
-        nights, sends = _chosen(app, night), not (dry_run or test_notice or failed)
+        nights, sends = chosen_nights(app, night), not (dry_run or test_notice or failed)
         stop = _stop_on_signals(screen) if sends else Stop()
         if again is not None and len(nights) > 1:
             raise SettingsError(f"Which night has held {again}?", hint=f"Add --night: {_names(nights)}.")
@@ -105,7 +105,7 @@ def nightly(
     return screen.call(run_all, **options)
 
 
-def _chosen(app: App, name: str | None) -> list[Night]:
+def chosen_nights(app: App, name: str | None) -> list[Night]:
     """The night of this name, or all of them in the order of their times. Raises SettingsError for an unknown one."""
     from bulkremove.app.context import NO_NIGHTS
     from bulkremove.app.nightly import by_time
