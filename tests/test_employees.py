@@ -283,7 +283,8 @@ def test_the_form_refuses_more_than_200_records_and_counts_from_one() -> None:
 async def test_doctor_looks_at_the_fields_that_leavers_need(tmp_path: Path) -> None:
     async with opened(tmp_path) as lists:
         shown = await lists.fields(COURSE, BATCH, for_leavers=True)
-    assert [""] * 6 == [one.problem for one in shown]
+    assert [""] * 7 == [one.problem for one in shown]
+    assert "number" == shown[6].fields["response.result.RecordCount"]
     assert "text" == shown[5].fields["response.result[].<other>[].Employeestatus"]
     assert "text" == shown[4].fields["courseProgress[].batchId"]
     assert not any(personal in str(shown) for personal in ("Learner 0", "example.com", "4783", "E0001"))
@@ -297,4 +298,4 @@ async def test_doctor_looks_at_the_fields_that_leavers_need(tmp_path: Path) -> N
         assert "No learner of the batch is known" in (await lists.fields(COURSE, BATCH, for_leavers=True))[4].problem
     async with opened(tmp_path, reads=["ok", "ok", "ok", "without_records"]) as lists:
         shown = await lists.fields(COURSE, BATCH, for_leavers=True)
-    assert ([""] * 6, False) == ([one.problem for one in shown], "learners[].erecno" in shown[3].fields)
+    assert ([""] * 7, False) == ([one.problem for one in shown], "learners[].erecno" in shown[3].fields)

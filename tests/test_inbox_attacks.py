@@ -31,7 +31,7 @@ async def test_a_subfolder_that_is_a_link_is_not_followed(tmp_path: Path, name: 
         assert [] == planted(target)
         assert [] == await site.jobs()
         assert any(f"{site.folder / name} is not used: it is a link" in failure for failure in result.failures)
-        assert ["the nightly run's source is not there. Repair it"] == site.notices()
+        assert ["the source of the nightly run could not be read. Find out why"] == site.notices()
 
 
 async def test_a_subfolder_that_becomes_a_link_during_the_run_gets_neither_file_nor_report(tmp_path: Path) -> None:

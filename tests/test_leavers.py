@@ -251,7 +251,21 @@ def test_many_leavers_are_asked_for_over_several_nights_the_new_ones_first(
     run(main, wire=0.002)
 
 
-def test_leavers_whom_zoho_knows_by_no_course_are_told_and_many_of_them_hold_all(
+def test_half_of_the_day_s_allowance_is_left_to_removals(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with leaver_site(tmp_path, daily_limit=40) as one:
+            for person in range(1, 10):
+                one.leave(person)
+            used = (await one.app.accounts.allowance()).today
+            found = await one.app.leavers.find(remembers=True)
+            after = (await one.app.accounts.allowance()).today
+            assert after - used <= (40 - used) // 2
+            assert 0 < len(found.asked) < 9 == len(found.asked) + found.put_off + len(found.tried)
+
+    run(main, wire=0.002)
+
+
+def test_leavers_whom_zoho_knows_by_no_course_are_told_and_many_of_them_hold_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def main() -> None:
@@ -265,8 +279,17 @@ def test_leavers_whom_zoho_knows_by_no_course_are_told_and_many_of_them_hold_all
             assert (0, 0, 1) == (found.unknown, len(found.asked), len(found.failures)), "a 400 says nothing"
             for person in range(11):
                 one.leave(person)
-            with pytest.raises(ReadFailed, match="no courses of any of 11 leavers"):
-                await one.app.leavers.find(remembers=True)
+            found = await one.app.leavers.find(remembers=True)
+            assert (11, 11) == (found.unknown, len(found.asked))
+            assert "no courses of any of 11 leavers" in found.failures[0]
+            await one.app.leavers.remember(found)
+            monkeypatch.undo()
+            one.leave(11)
+            await one.app.leavers.remember(await one.app.leavers.find(remembers=True))
+            monkeypatch.setattr(reads, "_enrolments", lambda *arguments: replies.NOT_FOUND)
+            await one.clock.sleep(8 * 86_400.0)
+            found = await one.app.leavers.find(remembers=True)
+            assert (12, []) == (found.unknown, found.failures), "Zoho has known somebody who had left"
 
     run(main, wire=0.002)
 
@@ -391,7 +414,7 @@ def test_a_sandbox_of_its_own_is_asked_only_after_doctor_and_far_fewer_employees
         )
         assert "There is no night 'other'" in program("leavers", "--night", "other").stderr
         looked = program("doctor", "--read", "478346000019501001", "478346000019502001", "--leavers")
-        assert (0, 6) == (looked.returncode, looked.stdout.count("ok ")), looked.stdout
+        assert (0, 7) == (looked.returncode, looked.stdout.count("ok ")), looked.stdout
         assert "Nobody has said yet" in program("leavers").stderr, "the rule is that of the night"
         accepted = program("leavers", "--night", "nightly", "--accept-fewer")
         assert (0, True) == (accepted.returncode, "4 of whom have left" in accepted.stdout), accepted.stderr

@@ -413,7 +413,7 @@ async def test_a_folder_that_is_gone_is_told_and_is_not_nothing_to_do(tmp_path: 
         found = await one.run()
         assert "There is no folder" in found.failures[0]
         assert 8 == of_nightly_run(found)
-        assert ["the nightly run's source is not there. Repair it"] == one.notices()
+        assert ["the source of the nightly run could not be read. Find out why"] == one.notices()
 
 
 async def test_two_nights_at_once_are_one(tmp_path: Path) -> None:
@@ -475,7 +475,7 @@ async def test_a_source_that_gives_nothing_is_told(tmp_path: Path, source: str) 
     async with nightly_site(tmp_path, source=source) as one:
         found = await one.run()
         assert found.failures
-        assert ["the nightly run's source is not there. Repair it"] == one.notices()
+        assert ["the source of the nightly run could not be read. Find out why"] == one.notices()
 
 
 async def test_a_dry_run_asks_a_command_too_and_leaves_nothing_of_it(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ MAX_ASKED = 500
 MAX_FAILURES = 3
 """After so many leavers in a row for whom nothing can be read of the account, the others are left to the next time."""
 MANY_UNKNOWN = 10
-"""If Zoho knows none of at least so many leavers, it may know nobody by record number once they have left."""
+"""If Zoho knows none of at least so many leavers, and never knew one, it may know nobody who has left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,8 @@ class LeaversFound:
     """Enrolments in courses without batches."""
     put_off: int = 0
     """Leavers who are left to the next time."""
+    known: int = 0
+    """Leavers that Zoho knows courses of."""
     failures: list[str] = field(default_factory=list)
     unknown_statuses: str = ""
     """Which names of leaver_statuses are no employee's status, in a sentence; empty if there are none."""
@@ -111,14 +113,15 @@ class LeaverSearch:
         """Find all leavers and their enrolments; remembers nothing itself.
 
         ``remembers``: leave out leavers whose courses an earlier nightly run has read, unless it ``asks_again``, and
-        most of very many.
+        most of very many; and leave at least half of the day's allowance to removals.
         ``accept_fewer``: a person says that there are so much fewer employees now. ``on_start`` is called with the
         number of leavers before their courses are read, with a call for each.
 
         Raises SettingsError without a rule, ReadFailed where nothing follows from an answer, NotAuthorized and others.
         """
         rule, now = self._context.settings.leaver_rule, self._context.clock.wall()
-        async with self._listings.open(is_fresh=True, on_wait=on_wait) as lists:
+        max_calls = await self._listings.half_of_day() if remembers else None
+        async with self._listings.open(is_fresh=True, on_wait=on_wait, max_calls=max_calls) as lists:
             await check_fields(self._context, lists.client)
             listed = await lists.employees()
             if not rule.statuses:
@@ -141,6 +144,12 @@ class LeaverSearch:
             due = self._due(found, None if asks_again else memory) if remembers else [*found.leavers.leavers]
             on_start(len(due))
             await self._ask(due, found, lists)
+            if found.unknown >= MANY_UNKNOWN and not found.known and not (memory and memory.known_at):
+                found.failures.append(
+                    f"Zoho knows no courses of any of {found.unknown:,} leavers, and of no leaver before. It may know "
+                    "nobody by the record number who has left. Look in Zoho People whether one of them is still in a "
+                    "batch; if so, tell support."
+                )
         return found
 
     async def remember(self, found: LeaversFound) -> None:
@@ -156,6 +165,7 @@ class LeaverSearch:
                 kept_numbers(memory, now) | {one.id: now for one in found.listed.all},
                 *((found.employees, now) if found.employees >= most else (most, most_at)),
                 memory.uncounted,
+                now if found.known else memory.known_at,
             )
         )
 
@@ -209,10 +219,10 @@ class LeaverSearch:
         return due[:MAX_ASKED]
 
     async def _ask(self, due: Sequence[Employee], found: LeaversFound, lists: OpenListings) -> None:
-        """Read the courses of these leavers. Raises ReadFailed where Zoho knows none of many."""
-        ids, stopped, known = LearnerIds(lists, is_whole=found.listed.is_whole), 0, 0
+        """Read the courses of these leavers, as far as the allowance goes."""
+        ids, stopped = LearnerIds(lists, is_whole=found.listed.is_whole), 0
         for place, employee in enumerate(due):
-            if stopped >= MAX_FAILURES:
+            if stopped >= MAX_FAILURES or lists.calls_left == 0:
                 found.put_off += len(due) - place
                 break
             in_batches = list[Enrolment]()
@@ -228,7 +238,7 @@ class LeaverSearch:
                 found.failures.append(f"The courses of a leaver could not be read: {failed}")
                 continue
             else:
-                known += 1
+                found.known += 1
                 found.rows += rows
                 found.without_batch += len(enrolments) - len(in_batches)
             stopped = 0
@@ -237,12 +247,6 @@ class LeaverSearch:
                 continue
             found.tried.pop(employee.id, None)
             found.asked[employee.id] = self._context.clock.wall()
-        if not known and found.unknown >= MANY_UNKNOWN:
-            raise ReadFailed(
-                f"Zoho knows no courses of any of {found.unknown:,} leavers. It may know nobody by the record number "
-                "who has left, so it is not known what they are enrolled in.",
-                hint="Look in Zoho People whether one of them is still in a batch, and tell support.",
-            )
 
 
 async def check_fields(context: Context, client: str) -> None:

@@ -24,6 +24,7 @@ from bulkremove.domain.errors import BulkremoveError, EmptyRoster, ReadFailed
 from bulkremove.domain.leavers import Employee, folded
 from bulkremove.domain.listing import Batch, Course, Enrolment, Learner, Roster
 from bulkremove.domain.operation import (
+    COUNT_EMPLOYEES,
     GET_BATCH,
     LIST_BATCHES,
     LIST_COURSES,
@@ -40,7 +41,15 @@ from bulkremove.engine.slot_decisions import Wait
 from bulkremove.storage.interface.reads import ListingName, SeenField
 from bulkremove.zoho.accounts import client_hash
 from bulkremove.zoho.fields import fields_of
-from bulkremove.zoho.listings import batch_in, batches_in, courses_in, employees_in, enrolments_in, learners_in
+from bulkremove.zoho.listings import (
+    batch_in,
+    batches_in,
+    count_in,
+    courses_in,
+    employees_in,
+    enrolments_in,
+    learners_in,
+)
 from bulkremove.zoho.read_response import Tree
 
 MAX_COURSES = 10
@@ -70,7 +79,7 @@ class OpenListings:
     """The listings of one account while a connection is open. Its methods raise ReadFailed, NotAuthorized and others.
 
     ``is_fresh``: no listing is used again that was kept before. ``max_calls``: a list that would take more calls than
-    are left of so many is not read; None for no limit.
+    are left of so many is not read; None for no limit. Calls to the employee form don't count.
     """
 
     def __init__(
@@ -84,7 +93,7 @@ class OpenListings:
         max_calls: int | None,
     ) -> None:
         self._context, self._reads, self._employee_reads = context, reads, employee_reads
-        self.client, self._calls_left = client, max_calls
+        self.client, self.calls_left = client, max_calls
         self._seconds, self._is_fresh = context.settings.listing_minutes * 60.0, is_fresh
         self._read_now = set[tuple[str, ...]]()
         """The names of the listings that were not kept from before."""
@@ -173,7 +182,9 @@ class OpenListings:
                 lambda tree: staff.extend(employees_in(tree)),
                 self._employee_reads.read,
             )
-            answers += [await self._enrolment_fields(_record_number(learners, staff), course, batch), of_employees]
+            count = await self._fields(Call(COUNT_EMPLOYEES), _check_count, self._employee_reads.read)
+            of_enrolments = await self._enrolment_fields(_record_number(learners, staff), course, batch)
+            answers += [of_enrolments, of_employees, count]
         at = self._context.clock.wall()
         for one in answers:
             seen = [SeenField(path, types, at) for path, types in one.fields.items() if not one.problem]
@@ -213,18 +224,19 @@ class OpenListings:
 
     async def _read(self, call: Call) -> Tree | None:
         """Make one call. Raises ReadFailed where no more are to be made."""
-        if self._calls_left is not None:
-            if self._calls_left <= 0:
-                raise ReadFailed("Its list takes more calls than are made unasked.")
-            self._calls_left -= 1
+        if self.calls_left is not None:
+            if self.calls_left <= 0:
+                raise ReadFailed("Its list takes more calls than are made for it unasked.")
+            self.calls_left -= 1
         return await self._reads.read(call)
 
     def _check_calls_left(self, batch: Batch) -> None:
         """Check that the list of a batch takes no more calls than are left. Raises ReadFailed."""
         calls = -(-(batch.learners or 0) // FULL_PAGE) + 1  # the last one brings nothing new
-        if self._calls_left is not None and calls > self._calls_left:
+        if self.calls_left is not None and calls > self.calls_left:
             raise ReadFailed(
-                f"Zoho counts {batch.learners:,} learners in it, and their list takes more calls than are made unasked."
+                f"Zoho counts {batch.learners:,} learners in it, and their list takes more calls than are made for it "
+                "unasked."
             )
 
     async def _kept(
@@ -248,6 +260,14 @@ class OpenListings:
         return result
 
 
+def _check_count(tree: Tree) -> None:
+    if count_in(tree) is None:
+        raise ReadFailed(
+            "How many employees Zoho counts is in no form that is known. Leavers are found without it, but none by an "
+            "e-mail address."
+        )
+
+
 def _record_number(learners: Sequence[Learner], employees: Sequence[Employee]) -> str:
     """The record number of one of these learners, by their list or by their e-mail address; empty if there is none."""
     by_email = Counter(folded(one.email) for one in employees if one.email)
@@ -266,6 +286,11 @@ class Listings:
     def client(self) -> str:
         """The identity of the account's client; empty without credentials."""
         return self._accounts.client(self._context.settings)
+
+    async def half_of_day(self) -> int | None:
+        """Half of the calls that are left of the day's allowance; None where there is no such limit."""
+        usage = await self._accounts.allowance()
+        return None if usage.daily is None else max(0, usage.daily - usage.today) // 2
 
     def minutes_for(self, calls: int) -> float:
         """Minutes that so many reads take at the limit."""

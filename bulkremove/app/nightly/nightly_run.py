@@ -243,7 +243,7 @@ class NightlyRuns:
             )
 
     async def _fill(self, result: NightlyResult, rerun_name: str | None, inbox_lock: ExitStack) -> Inbox | None:
-        """The inbox with its files; when the source is not there, or another host uses it, notify people; then None.
+        """The inbox with its files; when the source can't be read, or another host uses it, notify people; then None.
 
         ``inbox_lock``: keeps other hosts from the inbox until it is closed.
         """
@@ -252,7 +252,9 @@ class NightlyRuns:
         except SourceFailed as failed:
             result.failures.append(str(failed))
             day = f"{local(self._context.clock.wall()):%Y-%m-%d}"
-            await self.outbox.add(f"source:{day}", "the nightly run's source is not there. Repair it", str(failed))
+            await self.outbox.add(
+                f"source:{day}", "the source of the nightly run could not be read. Find out why", str(failed)
+            )
             return None
 
     async def _close_window(self, stop: Stop, until: Epoch) -> None:

@@ -15,7 +15,7 @@ class LeaverMemory:
 
     ``tried``: when they could not be read; ``listed``: when an employee was listed last; both by record number.
     ``most``: the most employees of the last weeks, at ``most_at``. ``uncounted``: how many more Zoho counted than it
-    listed when a person accepted that.
+    listed when a person accepted that. ``known_at``: when Zoho last knew a leaver by a course; 0 for never.
     """
 
     employees: int
@@ -26,6 +26,7 @@ class LeaverMemory:
     most: int = 0
     most_at: Epoch = Epoch(0.0)
     uncounted: int = 0
+    known_at: Epoch = Epoch(0.0)
 
 
 class LeaverStore(Protocol):

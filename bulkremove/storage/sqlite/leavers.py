@@ -44,6 +44,7 @@ class SqliteLeavers:
                 most=memory.most,
                 most_at=memory.most_at,
                 uncounted=memory.uncounted,
+                known_at=memory.known_at,
             )
 
         await self._database.write(save)
