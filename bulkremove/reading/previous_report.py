@@ -121,11 +121,13 @@ def check_cells(
     for column, heading in enumerate(header):
         if column in roles:
             continue
-        words = _words(cells[column])
-        if words and heading.strip().casefold() == _PLANNED and words.keys() <= {*_TO_SEND, *_STATUSES}:
+        is_planned = heading.strip().casefold() == _PLANNED
+        words = _words(cells[column]) if is_planned or not has_headings else {}
+        if words and is_planned and words.keys() <= {*_TO_SEND, *_STATUSES}:
             raise _plan_file(name)
         others = "with other headings" if has_headings else "without its headings"
-        if _JOB_ID.search("\n".join(cells[column])):  # one is enough: the list may be pasted below another
+        text = "\n".join(cells[column])
+        if "-" in text and _JOB_ID.search(text):  # one is enough: the list may be pasted below another
             raise FileRefused(
                 f"{name}: column {heading!r} holds the numbers of jobs of this program, so the file seems to be a "
                 f"report of an earlier job or an undo list {others}. Its rows may have been removed already.",
