@@ -48,11 +48,11 @@ async def planned(app: App, folder: Path, text: str, name: str) -> Job:
 def application(tmp_path: Path, clock: LateClock, max_removals: int) -> App:
     world, _ = crowd(tmp_path, 40)
     settings = Settings(tmp_path / "home", max_removals=max_removals)
-    return App(settings, environ={}, sandbox=SandboxOptions(world, 600.0), clock=clock)
+    return App(settings, environ={}, sandbox=SandboxOptions(world, 100.0), clock=clock)
 
 
 async def test_a_resumed_job_waits_while_others_have_used_the_cap_of_the_day(tmp_path: Path) -> None:
-    clock = NoonClock(600.0)
+    clock = NoonClock(100.0)
     with closing(application(tmp_path, clock, 10)) as app:
         async with app.runs.in_sandbox():
             job, stop = await planned(app, tmp_path, triples(8), "a.csv"), Stop()
@@ -74,7 +74,7 @@ def test_every_process_of_the_machine_has_the_same_day_whatever_its_tz(
 ) -> None:
     begins = set()
     try:
-        with closing(application(tmp_path, NoonClock(600.0), 10)) as app:
+        with closing(application(tmp_path, NoonClock(100.0), 10)) as app:
             for zone in ("UTC", "Pacific/Kiritimati", "Pacific/Pago_Pago", "Asia/Kolkata", "nonsense"):
                 monkeypatch.setenv("TZ", zone)
                 time.tzset()
@@ -102,7 +102,7 @@ def test_a_day_begins_at_midnight_of_the_machines_zone(
 
 
 async def test_the_rows_of_the_resumed_job_count_once(tmp_path: Path) -> None:
-    clock = NoonClock(600.0)
+    clock = NoonClock(100.0)
     with closing(application(tmp_path, clock, 10)) as app:
         async with app.runs.in_sandbox():
             job, stop = await planned(app, tmp_path, triples(10), "a.csv"), Stop()
@@ -119,7 +119,7 @@ async def test_the_rows_of_the_resumed_job_count_once(tmp_path: Path) -> None:
 
 
 async def test_a_cap_that_was_lowered_holds_for_a_resumed_job(tmp_path: Path) -> None:
-    clock = NoonClock(600.0)
+    clock = NoonClock(100.0)
     with closing(application(tmp_path, clock, 10)) as app:
         async with app.runs.in_sandbox():
             job, stop = await planned(app, tmp_path, triples(8), "a.csv"), Stop()
@@ -155,7 +155,7 @@ async def test_a_night_holds_what_is_left_of_a_job_while_others_have_used_the_ca
 
 
 async def test_an_approval_over_the_cap_ends_with_its_day_unless_the_plan_announced_a_wait(tmp_path: Path) -> None:
-    clock = NoonClock(600.0)
+    clock = NoonClock(100.0)
     with closing(application(tmp_path, clock, 10)) as app:
         async with app.runs.in_sandbox():
             job = await planned(app, tmp_path, triples(10), "a.csv")
@@ -177,7 +177,7 @@ async def test_an_approval_over_the_cap_ends_with_its_day_unless_the_plan_announ
 
 
 async def test_jobs_that_are_resumed_at_once_do_not_pass_the_cap_together(tmp_path: Path) -> None:
-    clock = NoonClock(600.0)
+    clock = NoonClock(100.0)
     with closing(application(tmp_path, clock, 10)) as app:
         async with app.runs.in_sandbox():
             jobs = []
@@ -194,7 +194,7 @@ async def test_jobs_that_are_resumed_at_once_do_not_pass_the_cap_together(tmp_pa
 
 
 async def test_rows_of_a_job_that_died_count_on_its_own_day_only(tmp_path: Path) -> None:
-    clock = NoonClock(600.0)
+    clock = NoonClock(100.0)
     with closing(application(tmp_path, clock, 10)) as app:
         dead = await planned(app, tmp_path, triples(8), "a.csv")
         await app.context.storage.jobs.start(dead.id)  # and its process dies
@@ -204,7 +204,7 @@ async def test_rows_of_a_job_that_died_count_on_its_own_day_only(tmp_path: Path)
 
 
 async def test_the_page_names_no_option_of_the_command_line(tmp_path: Path) -> None:
-    clock = NoonClock(600.0)
+    clock = NoonClock(100.0)
     with closing(application(tmp_path, clock, 10)) as app:
         async with app.runs.in_sandbox():
             job, stop = await planned(app, tmp_path, triples(8), "a.csv"), Stop()
@@ -220,7 +220,7 @@ async def test_the_page_names_no_option_of_the_command_line(tmp_path: Path) -> N
 
 
 async def test_the_rows_of_an_old_job_count_from_the_moment_at_which_it_passed_the_cap(tmp_path: Path) -> None:
-    clock = NoonClock(600.0)
+    clock = NoonClock(100.0)
     with closing(application(tmp_path, clock, 10)) as app:
         async with app.runs.in_sandbox():
             job, stop = await planned(app, tmp_path, triples(8), "a.csv"), Stop()

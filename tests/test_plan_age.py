@@ -21,7 +21,7 @@ DAY = 86_400.0
 
 def application(tmp_path: Path, clock: LateClock) -> tuple[App, Path]:
     world, file = crowd(tmp_path, 5)
-    return App(Settings(tmp_path / "home"), environ={}, sandbox=SandboxOptions(world, 600.0), clock=clock), file
+    return App(Settings(tmp_path / "home"), environ={}, sandbox=SandboxOptions(world, 100.0), clock=clock), file
 
 
 async def preview(app: App, file: Path) -> Preview:
@@ -37,7 +37,7 @@ async def confirmed(app: App, made: Preview, consent: Consent) -> Job:
 
 
 async def test_a_hash_is_consent_to_one_job(tmp_path: Path) -> None:
-    app, file = application(tmp_path, LateClock(600.0))
+    app, file = application(tmp_path, LateClock(100.0))
     with closing(app):
         async with app.runs.in_sandbox():
             made = await preview(app, file)
@@ -51,7 +51,7 @@ async def test_a_hash_is_consent_to_one_job(tmp_path: Path) -> None:
 
 
 async def test_a_hash_that_was_used_stays_so_when_a_later_job_of_the_plan_is_cancelled(tmp_path: Path) -> None:
-    app, file = application(tmp_path, LateClock(600.0))
+    app, file = application(tmp_path, LateClock(100.0))
     with closing(app):
         async with app.runs.in_sandbox():
             made = await preview(app, file)
@@ -64,7 +64,7 @@ async def test_a_hash_that_was_used_stays_so_when_a_later_job_of_the_plan_is_can
 
 
 async def test_a_hash_is_consent_to_the_plan_as_it_was_shown(tmp_path: Path) -> None:
-    clock = LateClock(600.0)
+    clock = LateClock(100.0)
     app, file = application(tmp_path, clock)
     with closing(app):
         async with app.runs.in_sandbox():
@@ -90,7 +90,7 @@ async def test_a_hash_is_consent_to_the_plan_as_it_was_shown(tmp_path: Path) -> 
 
 
 async def test_an_erasure_ends_the_consent_by_a_hash(tmp_path: Path) -> None:
-    app, file = application(tmp_path, LateClock(600.0))
+    app, file = application(tmp_path, LateClock(100.0))
     with closing(app):
         await app.jobs.cancel((await confirmed(app, await preview(app, file), Consent(removals=5))).id, by="jo")
         made = await preview(app, file)
@@ -102,7 +102,7 @@ async def test_an_erasure_ends_the_consent_by_a_hash(tmp_path: Path) -> None:
 
 
 async def test_a_plan_that_was_shown_more_than_a_day_ago_is_refused(tmp_path: Path) -> None:
-    clock = LateClock(600.0)
+    clock = LateClock(100.0)
     app, file = application(tmp_path, clock)
     with closing(app):
         made = await preview(app, file)

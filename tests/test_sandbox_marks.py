@@ -108,7 +108,7 @@ async def test_files_of_real_runs_have_no_mark(tmp_path: Path) -> None:
 
 async def test_downloads_of_the_page_are_marked_too(tmp_path: Path) -> None:
     world, _ = crowd(tmp_path, 3)
-    async with running_site(tmp_path / "home", world=world, speed=600.0) as one, one.visitor() as visitor:
+    async with running_site(tmp_path / "home", world=world, speed=100.0) as one, one.visitor() as visitor:
         plan = await visitor.upload(triples(3))
         names = [(await visitor.get(f"{plan.url}/plan.csv")).headers["Content-Disposition"]]
         job = (await visitor.confirm(plan)).url.rpartition("/")[2]
