@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bulkremove.cli import preview_text, report_error, systemd_units
+from bulkremove.cli import preview_text, systemd_units
 from bulkremove.cli.console import Screen, printable, sandbox_options
+from bulkremove.cli.error_line import report_error
 from bulkremove.cli.exit_codes import of_error, of_nightly_error, of_nightly_run, worst_code
 from bulkremove.domain.errors import BulkremoveError, SettingsError
 from bulkremove.domain.job import EndReason
