@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from bulkremove.app import App, SandboxOptions, Stop
+from bulkremove.app.connections import Connections
 from bulkremove.app.nightly import NightlyResult
-from bulkremove.app.runs import Runs
 from bulkremove.app.sandbox_run import SharedByRuns
 from bulkremove.config import DEFAULT_NIGHT, Night, Settings
 from bulkremove.config.nights import OVERRIDES
@@ -127,15 +127,14 @@ async def nightly_site(
         *account_of(app), night=DEFAULT_NIGHT, now=clock.wall()
     ):
         await remember(app, count)
-    async with app.runs.in_sandbox():
+    async with app.connections.in_sandbox():
         yield NightlySite(app, folder, clock)
     app.close()
 
 
 def send_to(app: App, options: SandboxOptions) -> None:
     """Send the calls of an app, whose settings lead to Zoho's own host, to a bundled sandbox."""
-    use_cases = (app.accounts, app.jobs, app.reports, app.canaries, app.stopping)
-    app.runs = Runs(app.context, *use_cases, options, SharedByRuns())
+    app.connections = Connections(app.context, app.accounts, options, SharedByRuns())
 
 
 def account_of(app: App) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bulkremove.app import App, Stop
-from bulkremove.app.runs import Runs
+from bulkremove.app.connections import Connections
 from bulkremove.app.sandbox_run import RunningSandbox, SharedByRuns
 from bulkremove.cli.exit_codes import of_nightly_run
 from bulkremove.config import load
@@ -22,8 +22,8 @@ from bulkremove.platform.system_clock import SystemClock
 from tests.nightly_fixtures import confirm_canary, remember
 
 
-class RunsOfAnotherProcess(Runs):
-    """Runs whose calls go to the sandbox at SANDBOX_URL."""
+class ConnectionsOfAnotherProcess(Connections):
+    """Connections whose calls go to the sandbox at SANDBOX_URL."""
 
     @asynccontextmanager
     async def in_sandbox(self) -> AsyncIterator[RunningSandbox | None]:
@@ -34,8 +34,7 @@ class RunsOfAnotherProcess(Runs):
 async def main() -> int:
     app = App(load({}, os.environ), environ=os.environ, clock=SystemClock(60.0))
     app = app.for_night(app.settings.nights[0])
-    use_cases = (app.accounts, app.jobs, app.reports, app.canaries, app.stopping)
-    app.runs = RunsOfAnotherProcess(app.context, *use_cases, None, SharedByRuns())
+    app.connections = ConnectionsOfAnotherProcess(app.context, app.accounts, None, SharedByRuns())
     if "past" in sys.argv:
         await confirm_canary(app)
         await remember(app, 12)

@@ -54,7 +54,7 @@ def application(tmp_path: Path, clock: LateClock, max_removals: int) -> App:
 async def test_a_resumed_job_waits_while_others_have_used_the_cap_of_the_day(tmp_path: Path) -> None:
     clock = NoonClock(100.0)
     with closing(application(tmp_path, clock, 10)) as app:
-        async with app.runs.in_sandbox():
+        async with app.connections.in_sandbox():
             job, stop = await planned(app, tmp_path, triples(8), "a.csv"), Stop()
             stop.request("Ctrl-C", EndReason.INTERRUPTED)
             await run(app, job, stop=stop)
@@ -104,7 +104,7 @@ def test_a_day_begins_at_midnight_of_the_machines_zone(
 async def test_the_rows_of_the_resumed_job_count_once(tmp_path: Path) -> None:
     clock = NoonClock(100.0)
     with closing(application(tmp_path, clock, 10)) as app:
-        async with app.runs.in_sandbox():
+        async with app.connections.in_sandbox():
             job, stop = await planned(app, tmp_path, triples(10), "a.csv"), Stop()
             await run(
                 app,
@@ -121,12 +121,12 @@ async def test_the_rows_of_the_resumed_job_count_once(tmp_path: Path) -> None:
 async def test_a_cap_that_was_lowered_holds_for_a_resumed_job(tmp_path: Path) -> None:
     clock = NoonClock(100.0)
     with closing(application(tmp_path, clock, 10)) as app:
-        async with app.runs.in_sandbox():
+        async with app.connections.in_sandbox():
             job, stop = await planned(app, tmp_path, triples(8), "a.csv"), Stop()
             stop.request("Ctrl-C", EndReason.INTERRUPTED)
             await run(app, job, stop=stop)
     with closing(application(tmp_path, clock, 5)) as app:
-        async with app.runs.in_sandbox():
+        async with app.connections.in_sandbox():
             with pytest.raises(ConsentMissing, match="give --max-removals 8"):
                 await run(app, job)
 
@@ -157,7 +157,7 @@ async def test_a_night_holds_what_is_left_of_a_job_while_others_have_used_the_ca
 async def test_an_approval_over_the_cap_ends_with_its_day_unless_the_plan_announced_a_wait(tmp_path: Path) -> None:
     clock = NoonClock(100.0)
     with closing(application(tmp_path, clock, 10)) as app:
-        async with app.runs.in_sandbox():
+        async with app.connections.in_sandbox():
             job = await planned(app, tmp_path, triples(10), "a.csv")
             await app.context.storage.jobs.hold(job.id, "Look at it.", at=clock.wall())
             assert "" == await app.plans.cap_problem(await app.jobs.find(job.id), 10)
@@ -179,7 +179,7 @@ async def test_an_approval_over_the_cap_ends_with_its_day_unless_the_plan_announ
 async def test_jobs_that_are_resumed_at_once_do_not_pass_the_cap_together(tmp_path: Path) -> None:
     clock = NoonClock(100.0)
     with closing(application(tmp_path, clock, 10)) as app:
-        async with app.runs.in_sandbox():
+        async with app.connections.in_sandbox():
             jobs = []
             for index in range(3):
                 clock.ahead = index * DAY
@@ -206,7 +206,7 @@ async def test_rows_of_a_job_that_died_count_on_its_own_day_only(tmp_path: Path)
 async def test_the_page_names_no_option_of_the_command_line(tmp_path: Path) -> None:
     clock = NoonClock(100.0)
     with closing(application(tmp_path, clock, 10)) as app:
-        async with app.runs.in_sandbox():
+        async with app.connections.in_sandbox():
             job, stop = await planned(app, tmp_path, triples(8), "a.csv"), Stop()
             stop.request("Ctrl-C", EndReason.INTERRUPTED)
             await run(app, job, stop=stop)
@@ -222,7 +222,7 @@ async def test_the_page_names_no_option_of_the_command_line(tmp_path: Path) -> N
 async def test_the_rows_of_an_old_job_count_from_the_moment_at_which_it_passed_the_cap(tmp_path: Path) -> None:
     clock = NoonClock(100.0)
     with closing(application(tmp_path, clock, 10)) as app:
-        async with app.runs.in_sandbox():
+        async with app.connections.in_sandbox():
             job, stop = await planned(app, tmp_path, triples(8), "a.csv"), Stop()
             stop.request("Ctrl-C", EndReason.INTERRUPTED)
             await run(app, job, stop=stop)

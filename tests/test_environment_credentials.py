@@ -9,6 +9,7 @@ import pytest
 
 from bulkremove.app import App, SandboxOptions
 from bulkremove.app.accounts import Accounts
+from bulkremove.app.connections import Connections
 from bulkremove.app.runs import Runs
 from bulkremove.app.sandbox_run import SharedByRuns
 from bulkremove.config import Settings, load
@@ -66,7 +67,8 @@ async def test_a_login_while_a_run_begins_changes_no_credentials_of_it(tmp_path:
         await confirm_canary(app)
         job = await stored(app, await app.plans.preview(file, name="f.csv", options=ReadOptions()), tmp_path)
         options = SandboxOptions(world, 600.0)
-        use_cases = (LoginMeanwhile(app.context), app.jobs, app.reports, app.canaries, app.stopping)
-        app.runs = Runs(app.context, *use_cases, options, SharedByRuns())
-        async with app.runs.in_sandbox():
+        accounts = LoginMeanwhile(app.context)
+        app.connections = Connections(app.context, accounts, options, SharedByRuns())
+        app.runs = Runs(app.context, accounts, app.jobs, app.reports, app.canaries, app.stopping, app.connections)
+        async with app.connections.in_sandbox():
             assert 5 == (await run(app, job)).tally[Status.REMOVED]

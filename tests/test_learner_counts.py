@@ -74,7 +74,7 @@ def test_counts_that_agree_and_counts_that_can_t_be_read_are_told_as_they_are(
 async def test_a_stop_ends_the_counting_of_a_run_whose_rows_are_done(tmp_path: Path, how: str) -> None:
     file, slow = leavers(tmp_path, [0]), world(tmp_path, reads=[*["ok"] * 4, "slow:44"])
     with closing(App(Settings(tmp_path / "home"), environ={}, sandbox=SandboxOptions(slow, 20.0))) as app:
-        async with app.runs.in_sandbox():  # so that its answers are counted over check and run
+        async with app.connections.in_sandbox():  # so that its answers are counted over check and run
             preview = await app.plans.preview(file, name="leavers.csv", options=ReadOptions())
             preview = await app.enrolment_checks.check(preview, is_asked=True)
             job = await app.confirmations.submit(

@@ -348,7 +348,7 @@ async def test_two_nights_of_one_process_run_at_once_in_one_sandbox_and_under_on
         supervisor, own = app.supervisor(), [app.for_night(night) for night in app.settings.nights]
         for one in own:
             await remember(one, 10)
-        async with app.runs.in_sandbox() as running:
+        async with app.connections.in_sandbox() as running:
             assert [running, running] == [await sandbox_of(one) for one in own], "there is one sandbox for all"
             results = await asyncio.gather(*(one.nightly_runs(supervisor).run(stop=Stop()) for one in own))
     assert [NightlyRunEnd.DONE, NightlyRunEnd.DONE] == [result.end for result in results]
@@ -385,7 +385,7 @@ async def test_dry_runs_of_nights_of_one_organisation_share_the_day_s_cap_and_al
 
 async def sandbox_of(app: App) -> object:
     """The sandbox that the app's runs go to."""
-    async with app.runs.in_sandbox() as running:
+    async with app.connections.in_sandbox() as running:
         return running
 
 

@@ -39,7 +39,7 @@ async def confirmed(app: App, made: Preview, consent: Consent) -> Job:
 async def test_a_hash_is_consent_to_one_job(tmp_path: Path) -> None:
     app, file = application(tmp_path, LateClock(100.0))
     with closing(app):
-        async with app.runs.in_sandbox():
+        async with app.connections.in_sandbox():
             made = await preview(app, file)
             by_hash = Consent(plan_hash=made.plan.hash)
             await app.jobs.withdraw((await confirmed(app, made, by_hash)).id, by="jo")  # refused before its first row
@@ -53,7 +53,7 @@ async def test_a_hash_is_consent_to_one_job(tmp_path: Path) -> None:
 async def test_a_hash_that_was_used_stays_so_when_a_later_job_of_the_plan_is_cancelled(tmp_path: Path) -> None:
     app, file = application(tmp_path, LateClock(100.0))
     with closing(app):
-        async with app.runs.in_sandbox():
+        async with app.connections.in_sandbox():
             made = await preview(app, file)
             by_hash = Consent(plan_hash=made.plan.hash)
             job = await confirmed(app, made, by_hash)
@@ -67,7 +67,7 @@ async def test_a_hash_is_consent_to_the_plan_as_it_was_shown(tmp_path: Path) -> 
     clock = LateClock(100.0)
     app, file = application(tmp_path, clock)
     with closing(app):
-        async with app.runs.in_sandbox():
+        async with app.connections.in_sandbox():
             never_shown = await app.plans.preview(file, name=file.name, options=ReadOptions())
             by_hash = Consent(plan_hash=never_shown.plan.hash)
             with pytest.raises(ConsentMissing, match="was not shown here within the last day"):

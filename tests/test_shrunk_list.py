@@ -39,7 +39,7 @@ async def begun(tmp_path: Path, front_end: FrontEnd) -> AsyncIterator[tuple[App,
     world, file = crowd(tmp_path, 6)
     app = App(Settings(tmp_path / "home"), environ={}, sandbox=SandboxOptions(world, 600.0))
     put(app.settings.home, ONE)
-    async with app.runs.in_sandbox():
+    async with app.connections.in_sandbox():
         job = await app.confirmations.submit(
             await app.plans.preview(file, name="f.csv", options=ReadOptions()),
             consent=Consent(yes=True),

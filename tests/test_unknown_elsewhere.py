@@ -54,7 +54,7 @@ async def test_a_retry_sends_unknown_rows_whose_learners_are_still_there(
     tmp_path: Path, notes: Sequence[LookupResult]
 ) -> None:
     with closing(application(tmp_path, failures=3)) as app:
-        async with app.runs.in_sandbox():
+        async with app.connections.in_sandbox():
             ended = await retried(app, await unknown_job(app, tmp_path), tmp_path, *notes)
             (outcome,) = await app.reports.outcomes(ended.job)
             assert (Status.REMOVED, 1) == (outcome.status, outcome.attempts)
@@ -62,7 +62,7 @@ async def test_a_retry_sends_unknown_rows_whose_learners_are_still_there(
 
 async def test_a_retry_does_not_send_a_row_whose_learner_was_found_gone_after_its_preview(tmp_path: Path) -> None:
     with closing(application(tmp_path, failures=3)) as app:
-        async with app.runs.in_sandbox():
+        async with app.connections.in_sandbox():
             job = await unknown_job(app, tmp_path)
             ended = await retried(app, job, tmp_path, STILL_THERE, GONE)
             (outcome,) = await app.reports.outcomes(ended.job)
@@ -72,7 +72,7 @@ async def test_a_retry_does_not_send_a_row_whose_learner_was_found_gone_after_it
 
 async def test_a_retry_of_a_retry_sends_the_row_once_more(tmp_path: Path) -> None:
     with closing(application(tmp_path, failures=6)) as app:
-        async with app.runs.in_sandbox():
+        async with app.connections.in_sandbox():
             second = await retried(app, await unknown_job(app, tmp_path), tmp_path, STILL_THERE)
             assert 1 == second.tally[Status.UNKNOWN]
             assert 1 == (await retried(app, second.job, tmp_path)).tally[Status.REMOVED]
@@ -80,7 +80,7 @@ async def test_a_retry_of_a_retry_sends_the_row_once_more(tmp_path: Path) -> Non
 
 async def test_a_row_that_is_unknown_in_another_job_is_unknown(tmp_path: Path) -> None:
     with closing(application(tmp_path, failures=3)) as app:
-        async with app.runs.in_sandbox():
+        async with app.connections.in_sandbox():
             waiting = await preview(app, tmp_path, "waiting.csv")
             other = await unknown_job(app, tmp_path)
             ended = await run(app, await stored(app, waiting, tmp_path))
@@ -91,7 +91,7 @@ async def test_a_row_that_is_unknown_in_another_job_is_unknown(tmp_path: Path) -
 
 async def test_a_removal_that_another_job_proved_outweighs_one_that_is_unknown(tmp_path: Path) -> None:
     with closing(application(tmp_path, failures=3)) as app:
-        async with app.runs.in_sandbox():
+        async with app.connections.in_sandbox():
             waiting = await preview(app, tmp_path, "waiting.csv")
             await retried(app, await unknown_job(app, tmp_path), tmp_path)
             ended = await run(app, await stored(app, waiting, tmp_path))

@@ -199,7 +199,7 @@ async def running_site(
     )
     site = make_site(app, supervisor, sessions, SignInThrottle(), address)
     try:
-        async with app.runs.in_sandbox(), listening(site, listener, address):
+        async with app.connections.in_sandbox(), listening(site, listener, address):
             try:
                 yield RunningSite(app, supervisor, sessions, site, f"http://127.0.0.1:{port}", address.cookie)
             finally:

@@ -34,6 +34,7 @@ from bulkremove.zoho.accounts import with_data_center
 if TYPE_CHECKING:  # they import what most commands do not need
     from bulkremove.app.backup import Backups
     from bulkremove.app.confirmations import Confirmations
+    from bulkremove.app.connections import Connections
     from bulkremove.app.enrolment_checks import EnrolmentChecks
     from bulkremove.app.job_supervisor import JobSupervisor
     from bulkremove.app.leavers import LeaverSearch
@@ -175,14 +176,21 @@ class App:
         from bulkremove.app.runs import Runs
 
         use_cases = (self.accounts, self.jobs, self.reports, self.canaries, self.stopping)
-        return Runs(self.context, *use_cases, self._sandbox, self._shared)
+        return Runs(self.context, *use_cases, self.connections)
+
+    @cached_property
+    def connections(self) -> Connections:
+        """Connections to Zoho People or to the bundled sandbox."""
+        from bulkremove.app.connections import Connections
+
+        return Connections(self.context, self.accounts, self._sandbox, self._shared)
 
     @cached_property
     def listings(self) -> Listings:
         """Courses, batches and learners, read from Zoho."""
         from bulkremove.app.listings import Listings
 
-        return Listings(self.context, self.accounts, self.runs)
+        return Listings(self.context, self.accounts, self.connections)
 
     @cached_property
     def leavers(self) -> LeaverSearch:

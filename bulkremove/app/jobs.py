@@ -7,14 +7,14 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, nullcontext, suppress
 
-from bulkremove.app.consent import check_four_eyes, check_sandbox_match
+from bulkremove.app.approval import check_approval, check_rows_left
+from bulkremove.app.consent import check_sandbox_match
 from bulkremove.app.context import Context
-from bulkremove.app.protected_list import shrunk_list_text
 from bulkremove.app.results import PAGE_SIZE
 from bulkremove.domain.attempt import LookupResult, Note
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing, JobBusy, JobNotFound, NoteRejected
-from bulkremove.domain.job import APPROVAL_DAYS, APPROVAL_SECONDS, EndReason, Job, JobState, Tally, is_recent
+from bulkremove.domain.job import EndReason, Job, JobState, Tally
 from bulkremove.domain.operation import Operation
 from bulkremove.domain.permissions import EVERY_ACCOUNT, AccountSet
 from bulkremove.domain.plan import Plan
@@ -213,46 +213,15 @@ class Jobs:
         at, job = self._context.clock.wall(), await self._storage.jobs.get(job_id)
         check_sandbox_match(job, self._context.settings)
         present = (await self._storage.rows.tally(job.id)).open
-        if rows_left not in (None, present):
-            raise ConsentMissing(f"{rows_left:,} is not the number of rows left ({present:,}). Nothing was approved.")
-        if rows_left is None and job.state.is_approvable and await self.was_released(job):
-            raise ConsentMissing(
-                f"Job {job.id} was approved or run before, so neither its hash nor a yes renews that. {job.reason}",
-                hint=f"Look at its rows, then `bulkremove approve {job.id} --rows {present}`, or cancel it.",
-                page_hint=f"Look at its rows, then approve it with the number of rows left, {present:,}, or cancel it.",
-            )
+        was_released = rows_left is None and job.state.is_approvable and await self.was_released(job)
+        check_rows_left(job, rows_left, present, was_released=was_released)
         records = (
             Act(by, "approved", {"job": job.id, "plan": job.plan_hash, "compared": compared or 0}, at),
             JobEvent(job.id, "approved", f"{by} approved it.", at),
         )
 
         def check(job: Job) -> None:
-            since, waits = max(job.driven_at, job.due_at or Epoch(0.0)), job.due_at is not None and job.due_at > at
-            if (
-                job.state in (JobState.HELD, JobState.SCHEDULED)
-                and not waits
-                and not is_recent(since, at, APPROVAL_SECONDS)
-            ):
-                raise ConsentMissing(
-                    f"The plan of job {job.id} has waited for more than {APPROVAL_DAYS} days, so it has expired.",
-                    hint=f"Preview the file again, and `bulkremove cancel {job.id}`.",
-                    page_hint="Preview the file again, and cancel this job.",
-                )
-            check_four_eyes(job.prepared_by, by, self._context.settings)
-            if job.doubtful_ids and compared != job.doubtful_ids:
-                raise ConsentMissing(
-                    f"The plan of job {job.id} has doubtful ids ({job.doubtful_ids:,}), so it was not approved. "
-                    f"{job.reason}",
-                    hint=f"Compare them with Zoho People. If they are right, give --compared {job.doubtful_ids}.",
-                    page_hint="Compare them with Zoho People. If they are right, say so beside the number of "
-                    f"{job.words.nouns}.",
-                )
-            if shrunk := shrunk_list_text(job, self._context.settings):
-                raise ConsentMissing(
-                    f"{shrunk} Job {job.id} was not approved.",
-                    hint=f"Put the list back; or preview the file again, and `bulkremove cancel {job.id}`.",
-                    page_hint="Put the list back; or preview the file again, and cancel this job.",
-                )
+            check_approval(job, by=by, compared=compared, at=at, settings=self._context.settings)
 
         released = await self._storage.jobs.release(job.id, check, *records, by=by, at=at)
         if released is None:

@@ -15,10 +15,10 @@ from typing import TypeVar
 import msgspec
 
 from bulkremove.app.accounts import Accounts
+from bulkremove.app.connections import Connections
 from bulkremove.app.context import Context
 from bulkremove.app.employee_list import EMPLOYEE_PAGING, EMPLOYEE_QUERY, EmployeeList, read_employees
 from bulkremove.app.pages import FULL_PAGE, read_all
-from bulkremove.app.runs import Runs
 from bulkremove.domain.clock import later
 from bulkremove.domain.errors import BulkremoveError, EmptyRoster, ReadFailed
 from bulkremove.domain.leavers import Employee, folded
@@ -279,8 +279,8 @@ def _record_number(learners: Sequence[Learner], employees: Sequence[Employee]) -
 class Listings:
     """The listings of the settings' account."""
 
-    def __init__(self, context: Context, accounts: Accounts, runs: Runs) -> None:
-        self._context, self._accounts, self._runs = context, accounts, runs
+    def __init__(self, context: Context, accounts: Accounts, connections: Connections) -> None:
+        self._context, self._accounts, self._connections = context, accounts, connections
 
     @property
     def client(self) -> str:
@@ -311,8 +311,8 @@ class Listings:
         context, settings = self._context, self._context.settings
         credentials = self._accounts.credentials(settings)
         with self._accounts.sole_home(settings, credentials):
-            async with self._runs.connected(settings, credentials, READS) as (client, tokens):
-                reads = self._runs.reads(settings, credentials, client, tokens, on_wait=on_wait)
-                employee_reads = self._runs.employee_reads(settings, credentials, client, tokens)
+            async with self._connections.open(settings, credentials, READS) as (client, tokens):
+                reads = self._connections.reads(settings, credentials, client, tokens, on_wait=on_wait)
+                employee_reads = self._connections.employee_reads(settings, credentials, client, tokens)
                 client_id = client_hash(credentials.client_id)
                 yield OpenListings(context, reads, employee_reads, client_id, is_fresh=is_fresh, max_calls=max_calls)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from yarl import URL
-
-from bulkremove.app import caps, sandbox_run
+from bulkremove.app import caps
 from bulkremove.app.accounts import Accounts
 from bulkremove.app.canary import FIRST_ROW_ALONE, Canaries
+from bulkremove.app.connections import Connections
 from bulkremove.app.context import Context
 from bulkremove.app.heartbeat import Heartbeat
 from bulkremove.app.jobs import Jobs
@@ -21,32 +19,22 @@ from bulkremove.app.protected_list import ProtectedList, protected_learners, shr
 from bulkremove.app.reports import Reports
 from bulkremove.app.results import RunResult
 from bulkremove.app.review import check_reviewed
-from bulkremove.app.sandbox_run import RunningSandbox, SandboxOptions, SharedByRuns
 from bulkremove.app.stopping import Stopping
-from bulkremove.config import Settings
-from bulkremove.domain.clock import Epoch, seconds_between
+from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing, JobBusy, JournalFailed, SettingsError
-from bulkremove.domain.http_date import parse_http_date
 from bulkremove.domain.job import EndReason, FrontEnd, Job, JobState
-from bulkremove.domain.ledger import EMPLOYEE_CALLS, Quota
-from bulkremove.domain.operation import GET_BATCH, OPERATIONS, Operation
+from bulkremove.domain.operation import GET_BATCH, OPERATIONS
 from bulkremove.domain.planner import PROTECTED
 from bulkremove.domain.row import Removal
-from bulkremove.engine.fair_queue import FairQueue
 from bulkremove.engine.job_run import JobRun
 from bulkremove.engine.progress import Progress, Stop
-from bulkremove.engine.reads import ReadLimiter, Reads
-from bulkremove.engine.slot_decisions import Wait
 from bulkremove.platform.local_time import local
 from bulkremove.report import reserve_both
 from bulkremove.storage.interface.jobs import JobEnd
-from bulkremove.zoho.accounts import Credentials
-from bulkremove.zoho.client import ZohoClient, open_client
-from bulkremove.zoho.oauth import AccessTokens
 
 
 class Runs:
-    """The runs of one context. ``sandbox``: they send to the bundled sandbox, not to Zoho People."""
+    """The runs of one context."""
 
     def __init__(
         self,
@@ -56,14 +44,10 @@ class Runs:
         reports: Reports,
         canaries: Canaries,
         stopping: Stopping,
-        sandbox: SandboxOptions | None,
-        shared: SharedByRuns,
+        connections: Connections,
     ) -> None:
-        self._context, self._accounts, self._jobs, self._sandbox = context, accounts, jobs, sandbox
-        self._reports = reports
-        self._canaries, self._stopping, self._shared = canaries, stopping, shared
-        self.clock_skew: float | None = None
-        """Seconds by which this machine's clock is ahead of Zoho's, by the last reply; None before the first."""
+        self._context, self._accounts, self._jobs, self._reports = context, accounts, jobs, reports
+        self._canaries, self._stopping, self.connections = canaries, stopping, connections
 
     async def run(
         self,
@@ -154,7 +138,7 @@ class Runs:
                         clock=self._context.clock,
                         random=self._context.random.random,
                         ledger=self._accounts.ledger_key(settings, credentials),
-                        queue=self.queue(settings, credentials),
+                        queue=self.connections.queue(settings, credentials),
                         stop=stop,
                         on_progress=on_progress,
                         must_yield=must_yield,
@@ -165,12 +149,12 @@ class Runs:
                     )
                     counts = counts_before(job)
                     operations = (OPERATIONS[job.operation], *([GET_BATCH] if counts else []))
-                    connected = self.connected(settings, credentials, operations)
+                    connected = self.connections.open(settings, credentials, operations)
                     async with connected as (client, tokens), heartbeat.recorded():
                         async with self._stopping.watch_requests(job.id, stop):
                             job = await run.run(client, tokens)
                             if counts and job.state is JobState.FINISHED:
-                                reads = self.reads(settings, credentials, client, tokens)
+                                reads = self.connections.reads(settings, credentials, client, tokens)
                                 at, has_limit = self._context.clock.wall(), settings.daily_limit is not None
                                 with suppress(JournalFailed):  # the report matters more
                                     difference = await compare(
@@ -211,34 +195,6 @@ class Runs:
             )
 
     @asynccontextmanager
-    async def connected(
-        self, settings: Settings, credentials: Credentials, operations: tuple[Operation, ...]
-    ) -> AsyncIterator[tuple[ZohoClient, AccessTokens]]:
-        """A client for calls of these operations, and the access tokens of its account.
-
-        Raises NotAuthorized or SettingsError.
-        """
-        async with self.in_sandbox() as sandbox:
-            client = open_client(
-                settings,
-                base=URL(sandbox.url) if sandbox else None,
-                operations=operations,
-                speed=self._context.clock.speed,
-                on_date=self._note_date,
-            )
-            async with client as open_one:
-                yield (
-                    open_one,
-                    AccessTokens(
-                        credentials,
-                        accounts_url=sandbox.url if sandbox else settings.token_url,
-                        home=sandbox.tokens if sandbox else settings.home,
-                        clock=self._context.clock,
-                        post=open_one.post_form,
-                    ),
-                )
-
-    @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
         """Hold the claim of the page's server in this home folder. Raises SettingsError when another one holds it."""
         async with AsyncExitStack() as stack:
@@ -251,65 +207,6 @@ class Runs:
                     "--sandbox: both would clear away each other's uploads.",
                 ) from None
             yield
-
-    @asynccontextmanager
-    async def in_sandbox(self) -> AsyncIterator[RunningSandbox | None]:
-        """Start the sandbox for all runs within the context; None when runs go to Zoho People."""
-        if self._sandbox is None or self._shared.sandbox is not None:
-            yield self._shared.sandbox
-            return
-        quota, clock = self._context.settings.quota, self._context.clock
-        async with sandbox_run.sandbox(self._sandbox, quota=quota, clock=clock) as running:
-            self._shared.sandbox = running
-            try:
-                yield running
-            finally:
-                self._shared.sandbox = None
-
-    def reads(
-        self,
-        settings: Settings,
-        credentials: Credentials,
-        client: ZohoClient,
-        tokens: AccessTokens,
-        *,
-        on_wait: Callable[[Wait], None] = lambda wait: None,
-    ) -> Reads:
-        """The reads of an account over an open client. ``on_wait``: called with what a read waits for."""
-        ledger = self._accounts.ledger_key(settings, credentials)
-        return self._reads(client, tokens, ledger, settings.quota, on_wait)
-
-    def employee_reads(
-        self, settings: Settings, credentials: Credentials, client: ZohoClient, tokens: AccessTokens
-    ) -> Reads:
-        """The same for the employee form, whose limit is one of its own: neither its calls nor its lock are others'."""
-        quota = replace(settings.quota, calls=EMPLOYEE_CALLS, window=60.0, daily=None)
-        ledger = f"{self._accounts.ledger_key(settings, credentials)}|employees"
-        return self._reads(client, tokens, ledger, quota, lambda wait: None)
-
-    def _reads(
-        self, client: ZohoClient, tokens: AccessTokens, ledger: str, quota: Quota, on_wait: Callable[[Wait], None]
-    ) -> Reads:
-        storage, clock, queue = self._context.storage, self._context.clock, self._queue(ledger, quota)
-        limiter = ReadLimiter(storage.reads, storage.rate_limit, ledger, quota, clock, queue=queue, on_wait=on_wait)
-        return Reads(client, limiter, tokens, clock)
-
-    def queue(self, settings: Settings, credentials: Credentials) -> FairQueue:
-        """The queue that the account's jobs in this process share; each event loop has its own."""
-        return self._queue(self._accounts.ledger_key(settings, credentials), settings.quota)
-
-    def _queue(self, ledger: str, quota: Quota) -> FairQueue:
-        loop = asyncio.get_running_loop()
-        if (loop, ledger) not in self._shared.queues:
-            queues = {key: queue for key, queue in self._shared.queues.items() if key[0] is loop}
-            queue = FairQueue(quota, speed=self._context.clock.speed)
-            self._shared.queues = {**queues, (loop, ledger): queue}
-        return self._shared.queues[loop, ledger]
-
-    def _note_date(self, date: str) -> None:
-        """Compare this machine's clock with the Date header of a reply."""
-        if (zoho := parse_http_date(date)) is not None:
-            self.clock_skew = seconds_between(zoho, self._context.clock.wall())
 
     async def _finish(self, job: Job) -> Job:
         """End a job that has no rows to send."""

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import sys
 
-from bulkremove.cli.exit_codes import EXIT_CODES, of_error
+from bulkremove.cli.error_line import report_error
+from bulkremove.cli.exit_codes import EXIT_CODES
 from bulkremove.cli.output_streams import install_streams
 
-__all__ = ["EXIT_CODES", "main", "report_error"]
+__all__ = ["EXIT_CODES", "main"]
 
 
 def main() -> None:
@@ -32,22 +33,3 @@ def _help() -> int:
     except Exception as error:
         return report_error(error)
     return 0
-
-
-def report_error(error: Exception, prefix: str = "") -> int:
-    """Print the error's message to standard error and return the exit code; the traceback is logged at DEBUG.
-
-    ``prefix``: what the error is about, such as the name of a night.
-    """
-    import logging
-
-    import click
-
-    from bulkremove.domain.errors import BulkremoveError
-
-    logging.getLogger(__name__).debug("%s", type(error).__name__, exc_info=error)
-    if isinstance(error, BulkremoveError):
-        click.echo(f"Error: {prefix}{error}", err=True)
-        return of_error(error)
-    click.echo(f"Error: {prefix}something unexpected happened. Run it again with --debug and send that log.", err=True)
-    return 1

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bulkremove.cli import preview_text, report_error, systemd_units
+from bulkremove.cli import preview_text, systemd_units
 from bulkremove.cli.console import Screen, printable, sandbox_options
+from bulkremove.cli.error_line import report_error
 from bulkremove.cli.exit_codes import of_error, of_nightly_error, of_nightly_run, worst_code
 from bulkremove.domain.errors import BulkremoveError, SettingsError
 from bulkremove.domain.job import EndReason
@@ -71,7 +72,7 @@ def nightly(
         if again is not None and len(nights) > 1:
             raise SettingsError(f"Which night has held {again}?", hint=f"Add --night: {_names(nights)}.")
         codes = []
-        async with app.runs.in_sandbox() if sends else nullcontext():
+        async with app.connections.in_sandbox() if sends else nullcontext():
             for number, one in enumerate(nights):
                 if stop.requested:
                     screen.warn(f"Not begun: {_names(nights[number:])}.")
@@ -220,7 +221,7 @@ async def _run_schedulers(screen: Screen, app: App) -> None:
     import asyncio
 
     stop = _stop_on_signals(screen)
-    async with app.runs.in_sandbox():
+    async with app.connections.in_sandbox():
         nights = app.schedulers(app.supervisor(), stop)
         if not nights:
             raise SettingsError("No night has a time, so none ever starts.", hint=NO_TIME)

@@ -13,6 +13,7 @@ from bulkremove import __version__
 from bulkremove.cli import (
     account_commands,
     approve_command,
+    audit_commands,
     data_commands,
     demo_command,
     job_commands,
@@ -20,7 +21,6 @@ from bulkremove.cli import (
     listing_commands,
     nightly_commands,
     reenroll_command,
-    report_error,
     run_commands,
     sandbox_command,
     schedule_commands,
@@ -31,6 +31,7 @@ from bulkremove.cli import (
     wording_commands,
 )
 from bulkremove.cli.console import Screen, accept_global_options, accept_json
+from bulkremove.cli.error_line import report_error
 from bulkremove.cli.exit_codes import epilog
 from bulkremove.cli.logs import LEVELS, Logs
 from bulkremove.platform.child_process import forbid_core_dumps
@@ -82,6 +83,7 @@ account_commands.add_to(cli)
 listing_commands.add_to(cli)
 leavers_command.add_to(cli)
 user_commands.add_to(cli)
+audit_commands.add_to(cli)
 nightly_commands.add_to(cli)
 approve_command.add_to(cli)
 schedule_commands.add_to(cli)

@@ -46,7 +46,7 @@ def run_job(
 
     from bulkremove.app import this_person
     from bulkremove.app.canary import flag
-    from bulkremove.cli import report_error
+    from bulkremove.cli.error_line import report_error
 
     params = {**params, "expect_missing": expect_missing}
     resume_command = _resume_command(screen, job_id, {**params, "report": report})

@@ -1,7 +1,4 @@
-"""The commands users, tokens and audit: access to the page and the HTTP API, and the audit log.
-
-No secret is taken as an argument.
-"""
+"""The commands users and tokens: access to the page and the HTTP API. No secret is taken as an argument."""
 
 from __future__ import annotations
 
@@ -11,9 +8,8 @@ from typing import TYPE_CHECKING, TypedDict
 
 import click
 
-from bulkremove.cli.console import Screen, json_option, printable
-from bulkremove.domain.clock import Epoch
-from bulkremove.domain.permissions import ALL_ACCOUNTS, EVERY_ACCOUNT, Access
+from bulkremove.cli.console import Screen, json_option
+from bulkremove.domain.permissions import ALL_ACCOUNTS, Access
 from bulkremove.platform.local_time import local
 
 if TYPE_CHECKING:
@@ -42,7 +38,7 @@ one_time_option = click.option("--one-time", is_flag=True, help="They must choos
 
 def add_to(group: click.Group) -> None:
     """Add these commands to the group."""
-    for command in (users, tokens, audit):
+    for command in (users, tokens):
         group.add_command(command)
 
 
@@ -173,7 +169,7 @@ def tokens(context: click.Context, as_json: bool) -> None:
     if not stored_tokens:
         screen.print_result("There are no tokens yet. `bulkremove tokens add NAME --role preparer` makes one.")
     for token, limited in stored_tokens:
-        state = "good" if token.revoked_at is None else f"revoked {_local_time(token.revoked_at)}"
+        state = "good" if token.revoked_at is None else f"revoked {local(token.revoked_at):%Y-%m-%d %H:%M:%S}"
         owner = f", of {token.owner}" if token.owner else ""
         limit = "" if limited == token.access else f", limited by its owner to {limited}"
         screen.print_result(f"{token.id}  {token.name:<20}  {token.access!s:<9}  {state}{owner}{limit}")
@@ -215,70 +211,6 @@ def revoke(screen: Screen, token: str) -> None:
     screen.print_result(f"Token {token} is revoked.", id=token)
 
 
-@click.group(invoke_without_command=True)
-@click.option("-n", "--newest", type=click.IntRange(1, 100_000), default=50, show_default=True, help="How many.")
-@json_option
-@click.pass_context
-def audit(context: click.Context, newest: int, as_json: bool) -> None:
-    """Show who did what, the newest first.
-
-    Example: bulkremove audit verify
-    """
-    if context.invoked_subcommand is not None:
-        return
-    from bulkremove.app.audit_text import facts_in_words
-
-    screen: Screen = context.obj
-    entries = screen.look(lambda app: app.audit.newest(newest, EVERY_ACCOUNT))
-    if as_json:
-        names = ("id", "at", "actor", "act", "facts", "hash")
-        screen.print_result(json.dumps([{name: getattr(entry, name) for name in names} for entry in entries]))
-        return
-    for entry in entries:
-        details, act = printable(facts_in_words(entry.facts)), entry.act.replace("_", " ")
-        screen.print_result(
-            f"{entry.id:>6}  {_local_time(entry.at)}  {printable(entry.actor)}: {act}  {details}".rstrip()
-        )
-
-
-@audit.command()
-@click.option(
-    "--hash", "expected_hash", metavar="HASH", default="", help="A hash from a notice: is its entry still there?"
-)
-@click.pass_obj
-def verify(screen: Screen, expected_hash: str) -> int:
-    """Check the whole hash chain of the audit log; names the first entry that does not fit.
-
-    Notices and nightly runs name the last hash: with one of them you can tell a chain that was cut short or made again.
-    """
-    check = screen.call(lambda app: app.audit.verify(expected_hash=expected_hash.strip().rstrip(".").lower()))
-    if check.broken:
-        number, reason = check.broken
-        screen.print_result(
-            f"The audit log is broken at entry {number}: {reason}. The {check.entries:,} before it are sound."
-        )
-        return 1
-    if not check.has_expected_hash:
-        screen.print_result(
-            f"No entry of the audit log has the hash {printable(expected_hash)}: the log was cut short or made anew "
-            "since, or the hash is of another home folder."
-        )
-        return 1
-    if screen.call(lambda app: app.backups.restored()) is not None:
-        screen.print_result(
-            "The journal was replaced by an older copy, or by another journal; what was done since is lost. "
-            f"What is left of the audit log is whole: {check.entries:,} entries, last hash {check.head}. "
-            f"{screen.command('journal', 'accept-restore')} continues with it."
-        )
-        return 1
-    screen.print_result(
-        f"The audit log is sound: {check.entries:,} entries, last hash {check.head}.",
-        entries=check.entries,
-        head=check.head,
-    )
-    return 0
-
-
 class _Roles(TypedDict):
     """For programs: the role for all accounts, or null, and those for named ones."""
 
@@ -296,7 +228,3 @@ def _read_password() -> str:
         entered: str = click.prompt("Password (not shown)", hide_input=True, confirmation_prompt=True, err=True)
         return entered
     return sys.stdin.readline().rstrip("\r\n")
-
-
-def _local_time(at: Epoch) -> str:
-    return f"{local(at):%Y-%m-%d %H:%M:%S}"

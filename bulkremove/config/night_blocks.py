@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from bulkremove.config.night_values import NIGHT_PARSERS
 from bulkremove.config.nights import LEAVERS, Night
 from bulkremove.config.settings import Settings
-from bulkremove.config.values import NIGHT_PARSERS
 from bulkremove.domain.errors import SettingsError
 
 

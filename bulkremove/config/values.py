@@ -1,19 +1,18 @@
-"""Parsers of the settings: each returns a checked value from file, environment or flag, or raises ValueError."""
+"""Parsers of the settings: each returns a checked value from file, environment or flag, or raises ValueError.
+
+Those of the keys of a night are in ``night_values``.
+"""
 
 from __future__ import annotations
 
 import ipaddress
 import re
 from collections.abc import Callable
-from datetime import time
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
-from zoneinfo import ZoneInfo
 
-from bulkremove.config.nights import LEAVERS, OVERRIDES
 from bulkremove.domain.data_centers import ACCOUNTS_HOSTS, DATA_CENTERS, PEOPLE_HOSTS
 from bulkremove.domain.hosts import is_loopback
-from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.domain.permissions import Access
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
@@ -23,7 +22,6 @@ _OTHER_HEADERS = frozenset(
 )
 """Headers that mean something else here, in lower case."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
-_NIGHT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,39}", re.ASCII)
 
 
 def _account(value: object) -> str:
@@ -46,7 +44,7 @@ def _dc(value: object) -> str:
     return code
 
 
-def _split(value: object) -> SplitResult:
+def split_url(value: object) -> SplitResult:
     """Split a URL; refuse one with a user name or password, which hides its host and stands in logs."""
     parts = urlsplit(str(value))
     if "@" in parts.netloc:
@@ -56,7 +54,7 @@ def _split(value: object) -> SplitResult:
 
 def _url(hosts: frozenset[str]) -> Callable[[object], str]:
     def parse(value: object) -> str:
-        parts = _split(value)
+        parts = split_url(value)
         loopback = is_loopback(parts.netloc) and parts.scheme in ("http", "https")
         if not loopback and not (parts.scheme == "https" and parts.netloc in hosts):
             names = ", ".join(sorted(hosts))
@@ -83,10 +81,12 @@ def _limit(value: object) -> tuple[int, float]:
     duration = seconds(window)
     if not 0.01 <= duration <= 86_400:
         raise ValueError(f"{value!r}: the time must be from 0.01 s to a day.")
-    return _whole(1, 100_000)(calls.strip()), duration
+    return whole_number(1, 100_000)(calls.strip()), duration
 
 
-def _whole(minimum: int, maximum: int) -> Callable[[object], int]:
+def whole_number(minimum: int, maximum: int) -> Callable[[object], int]:
+    """Return the parser of a whole number within these bounds."""
+
     def parse(value: object) -> int:
         text = str(value)
         if re.fullmatch(r"[0-9]{1,9}", text) is None or not minimum <= int(text) <= maximum:
@@ -124,49 +124,15 @@ def _boolean(value: object) -> bool:
     return text in ("1", "true", "yes")
 
 
-def _time(value: object) -> time:
-    match = re.fullmatch(r"([01][0-9]|2[0-3]):([0-5][0-9])(?::00)?", str(value), re.ASCII)  # TOML's own has seconds
-    if match is None:
-        raise ValueError(f"{value!r} is not a valid time of the day; write it like 02:30.")
-    return time(int(match[1]), int(match[2]))
+def one_of(*choices: str) -> Callable[[object], str]:
+    """Return the parser of a value that is one of these words."""
 
-
-def _window(value: object) -> tuple[time, time]:
-    begin, dash, end = str(value).partition("-")
-    window = (_time(begin.strip()), _time(end.strip())) if dash else None
-    if window is None or window[0] == window[1]:
-        raise ValueError(f"{value!r} is not a valid time window; write it like 22:00-06:00.")
-    return window
-
-
-def _zone(value: object) -> str:
-    try:
-        return ZoneInfo(str(value)).key
-    except (KeyError, ValueError, OSError):
-        raise ValueError(f"{value!r} is not a valid time zone; write it like Europe/Berlin.") from None
-
-
-def _choice(*choices: str) -> Callable[[object], str]:
     def parse(value: object) -> str:
         if value not in choices:
             raise ValueError(f"{value!r} must be {' or '.join(choices)}.")
         return str(value)
 
     return parse
-
-
-def _factor(value: object) -> float:
-    text = str(value)
-    if re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,3})?", text, re.ASCII) is None or float(text) < 1:
-        raise ValueError(f"{value!r} must be a number from 1 to 999.")
-    return float(text)
-
-
-def _https(value: object) -> str:
-    parts = _split(value)
-    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.netloc)):
-        raise ValueError("give an https URL.")
-    return str(value)
 
 
 def _hosts(value: object) -> tuple[str, ...]:
@@ -180,28 +146,12 @@ def _hosts(value: object) -> tuple[str, ...]:
     return hosts
 
 
-def _choices_of_rows(value: object) -> tuple[str, ...]:
-    choices = value if isinstance(value, list) else [value] * bool(value)
-    if not all(isinstance(choice, str) and ("=" in choice or choice == "all") for choice in choices):
-        raise ValueError('write "COLUMN=VALUE", or a list of them in brackets.')
-    return tuple(choices)
-
-
 def _names(value: object) -> tuple[str, ...]:
     """Names, as a list or separated by commas."""
     names = value if isinstance(value, list) else str(value).split(",")
     if not all(isinstance(name, str) and 0 < len(name.strip()) <= 100 for name in names):
         raise ValueError(f'{value!r} are no names; write for example ["Inactive", "Resigned"].')
     return tuple(name.strip() for name in names)
-
-
-def _columns(value: object) -> tuple[tuple[str, str], ...]:
-    """Role and column of each id, from ``course=A,batch=B,learner=C`` or a TOML table."""
-    pairs = value.items() if isinstance(value, dict) else (part.split("=", 1) for part in str(value).split(","))
-    columns = {pair[0].strip(): str(pair[1]).strip() for pair in map(tuple, pairs) if len(pair) == 2}
-    if set(columns) != set(REMOVE_LEARNER.roles) or not all(columns.values()):
-        raise ValueError(f"{value!r} is not understood; write course=A,batch=B,learner=C, by heading or letter.")
-    return tuple(columns.items())
 
 
 def _ip_network(value: object) -> str:
@@ -240,33 +190,6 @@ def _file(value: object) -> str:
     return str(Path(str(value)).expanduser().absolute())
 
 
-def _night_name(value: object) -> str:
-    if not isinstance(value, str) or _NIGHT_NAME.fullmatch(value) is None:
-        raise ValueError(f"{value!r} is not a valid name of a night: letters, digits and '-' only, at most 40.")
-    return value
-
-
-def _source(value: object) -> str:
-    if value == LEAVERS:
-        return LEAVERS
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError("source must be a folder, an https address or 'command PROGRAM ...'.")
-    scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", value)  # of two letters at least: C: is a drive
-    if scheme and scheme[0].lower() not in ("https:", "http:"):
-        raise ValueError(
-            f"a source can't begin with {scheme[0]!r}; give a folder, an https address, a command or {LEAVERS}."
-        )
-    if not (scheme or value.startswith("command ") or Path(value).expanduser().is_absolute()):
-        raise ValueError(f"give the whole path of the folder {value!r}: cron and systemd start nights from elsewhere.")
-    return value
-
-
-def _file_name(value: object) -> str:
-    if not isinstance(value, str) or not value.strip() or "://" in value:
-        raise ValueError("give the name of a file with the addresses, such as notify-school.txt, and not an address.")
-    return value
-
-
 PARSERS: dict[str, Callable[[object], object]] = {
     "account": _account,
     "organization": _organization,
@@ -275,16 +198,16 @@ PARSERS: dict[str, Callable[[object], object]] = {
     "accounts_url": _url(ACCOUNTS_HOSTS),
     "limit": _limit,
     "lock": seconds,
-    "daily_limit": _whole(1, 1_000_000),
-    "concurrency": _whole(1, 16),
-    "max_removals": _whole(0, 10_000_000),
+    "daily_limit": whole_number(1, 1_000_000),
+    "concurrency": whole_number(1, 16),
+    "max_removals": whole_number(0, 10_000_000),
     "max_invalid": _percent,
     "trust_proxy": _boolean,
     "speed": _speed,
     "connect_timeout": _timeout,
     "read_timeout": _timeout,
     "four_eyes": _boolean,
-    "canary": _choice("live", "always"),
+    "canary": one_of("live", "always"),
     "allowed_hosts": _hosts,
     "proxy": _ip_network,
     "auth_header": _header,
@@ -292,35 +215,14 @@ PARSERS: dict[str, Callable[[object], object]] = {
     "auth_roles": _roles,
     "tls_certificate": _file,
     "tls_key": _file,
-    "largest_upload": _whole(1, 100),
+    "largest_upload": whole_number(1, 100),
     "protected_list": _file,
-    "retention_days": _whole(0, 36_500),
-    "listing_minutes": _whole(0, 1440),
-    "enrolment_check": _choice("auto", "always", "never"),
+    "retention_days": whole_number(0, 36_500),
+    "listing_minutes": whole_number(0, 1440),
+    "enrolment_check": one_of("auto", "always", "never"),
     "leaver_statuses": _names,
-    "leaver_exit_days": _whole(0, 3_650),
+    "leaver_exit_days": whole_number(0, 3_650),
     "leaver_departments": _names,
     "metrics_file": str,
 }
 """The parser of each setting. ``home`` has none here, since the settings file itself is looked for in that folder."""
-
-NIGHT_PARSERS: dict[str, Callable[[object], object]] = {
-    "name": _night_name,
-    "source": _source,
-    **{name: PARSERS[name] for name in OVERRIDES},
-    "only": _choices_of_rows,
-    "header_row": _whole(0, 1_000),
-    "sheet": str,
-    "columns": _columns,
-    "hidden": _choice("refuse", "leave_out", "include"),
-    "at": _time,
-    "zone": _zone,
-    "window": _window,
-    "missed": _choice("run", "skip"),
-    "overlap": _choice("wait", "skip"),
-    "baseline_factor": _factor,
-    "delay_days": _whole(0, 30),
-    "notify": _file_name,
-    "ping_url": _https,
-}
-"""The parser of each key of a block ``[[nights]]``."""

@@ -10,7 +10,8 @@ from bulkremove.sandbox.log import LoggedRequest, read_log
 from bulkremove.sandbox.replies import LockResponse
 from bulkremove.sandbox.server import Sandbox, build_sandbox
 from bulkremove.sandbox.threshold import CountingRule, ForeignCalls, Threshold
-from bulkremove.sandbox.world import Batch, Client, World, load_world, parse_world
+from bulkremove.sandbox.world import Batch, Client, World
+from bulkremove.sandbox.world_file import load_world, parse_world
 
 __all__ = [
     "Batch",

@@ -28,7 +28,8 @@ from bulkremove.sandbox.faults import BROKEN, Faults
 from bulkremove.sandbox.log import MAX_PATH_LENGTH, Log, LoggedRequest
 from bulkremove.sandbox.replies import LockResponse
 from bulkremove.sandbox.threshold import CountingRule, Threshold
-from bulkremove.sandbox.world import World, load_world
+from bulkremove.sandbox.world import World
+from bulkremove.sandbox.world_file import load_world
 from bulkremove.sandbox.zoho import Treatment, Zoho
 
 _SHUTDOWN_SECONDS = 0.05

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TypeVar
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from bulkremove.app import App, Consent
 from bulkremove.app.job_supervisor import JobSupervisor
@@ -36,13 +31,12 @@ from bulkremove.web.openapi import (
     document,
     query_names,
 )
+from bulkremove.web.parameters import choice, json_object, page_parameter, whole_number, with_known_parameters
 from bulkremove.web.plan_pages import TO_REMOVE, confirm
-from bulkremove.web.responses import BODY_SECONDS, download, while_awaited
+from bulkremove.web.responses import download, while_awaited
 from bulkremove.web.routes import JSON, Route, Scope, check_permission, person
 from bulkremove.web.upload import Upload
 from bulkremove.web.uploads import Uploads
-
-T = TypeVar("T")
 
 MAX_KEY_LENGTH = 255
 """Characters of an Idempotency-Key."""
@@ -61,7 +55,12 @@ class Api:
     def _versioned(self) -> list[Route]:
         return [
             Route(
-                method, f"{PREFIX}{path}", _strict(handler, query_names(method, path)), scope, permission, content_type
+                method,
+                f"{PREFIX}{path}",
+                with_known_parameters(handler, query_names(method, path)),
+                scope,
+                permission,
+                content_type,
             )
             for method, path, handler, scope, permission, content_type in (
                 ("GET", "/openapi.json", self.openapi, Scope.ONESELF, None, ""),
@@ -95,14 +94,14 @@ class Api:
         """Make a plan from the file in the body, read as the query parameters say. Raises FileRefused."""
         query = request.query
         name, columns = query.get("name", "upload"), query.get("columns")
-        hidden = _choice(request, "hidden", {option.value: option for option in Hidden}) or Hidden.REFUSE
+        hidden = choice(request, "hidden", {option.value: option for option in Hidden}) or Hidden.REFUSE
         columns_by_role = parse_columns(columns) if columns is not None else {}
-        header_row = _whole_number(request, "header_row")
-        match = _choice(request, "match", {option.value: option for option in Match})
+        header_row = whole_number(request, "header_row")
+        match = choice(request, "match", {option.value: option for option in Match})
         only = tuple(query.getall("only", []))
         options = ReadOptions(query.get("sheet"), columns_by_role, hidden, only, header_row, match=match)
-        is_checked = _choice(request, "check", {"no": False, "yes": True}) or False
-        include_open = _choice(request, "open", {"leave_out": False, "include": True}) or False
+        is_checked = choice(request, "check", {"no": False, "yes": True}) or False
+        include_open = choice(request, "open", {"leave_out": False, "include": True}) or False
         upload = await self._uploads.add_body(
             request, name=name, account=query.get("account", ""), options=options, include_open=include_open
         )
@@ -119,9 +118,9 @@ class Api:
 
     async def plan_rows(self, request: web.Request) -> web.StreamResponse:
         """Return a page of a plan's rows, filtered by status and text."""
-        upload, page = self._upload(request), _page(request)
+        upload, page = self._upload(request), page_parameter(request)
         excluded = {reason.value: reason for reason in UNPLANNED}
-        status = _choice(request, "status", excluded | {TO_REMOVE: None})
+        status = choice(request, "status", excluded | {TO_REMOVE: None})
         preview = await self._uploads.preview(upload, by=person(request).name)
         to_remove = request.query.get("status") == TO_REMOVE
         text = request.query.get("q", "")
@@ -136,7 +135,7 @@ class Api:
 
         With an ``Idempotency-Key`` it is known as confirmed also after a restart, when the plan itself is gone.
         """
-        body, key = await _json_object(request), request.headers.get("Idempotency-Key", "")
+        body, key = await json_object(request), request.headers.get("Idempotency-Key", "")
         plan_hash, number, compared = body.get("plan_hash"), body.get("removals"), body.get("compared")
         if not isinstance(plan_hash, str):
             raise web.HTTPBadRequest(text="plan_hash must be a string.")
@@ -157,10 +156,10 @@ class Api:
 
     async def jobs(self, request: web.Request) -> web.StreamResponse:
         """Return a page of the jobs, the newest first, filtered by state and file name."""
-        state = _choice(request, "state", {state.value: state for state in VISIBLE})
+        state = choice(request, "state", {state.value: state for state in VISIBLE})
         source = request.query.get("q", "")
         jobs, tallies, has_more = await self._app.jobs.page(
-            accounts=person(request).seen, page=_page(request), limit=100, state=state, source=source
+            accounts=person(request).seen, page=page_parameter(request), limit=100, state=state, source=source
         )
         body: JobsPage = {"jobs": [self._job_json(job, tallies[job.id]) for job in jobs], "more": has_more}
         return web.json_response(body)
@@ -191,7 +190,7 @@ class Api:
 
     async def resume(self, request: web.Request) -> web.StreamResponse:
         """Resume a job and return it. Raises ConsentMissing."""
-        rows, job_id = _whole_number(request, "rows"), request.match_info["job"]
+        rows, job_id = whole_number(request, "rows"), request.match_info["job"]
         job = await self._supervisor.resume(job_id, by=person(request).name, rows_reviewed=rows)
         return await self._job_response(job)
 
@@ -202,7 +201,7 @@ class Api:
         """
         job, canaries = await self._job(request), self._app.canaries
         answers = {"gone": canaries.confirm, "enrolled": canaries.confirm, "again": canaries.give_up}
-        answer, name = _choice(request, "answer", answers), request.query.get("answer")
+        answer, name = choice(request, "answer", answers), request.query.get("answer")
         if answer is None:
             raise web.HTTPBadRequest(text="answer must be given: gone, enrolled or again.")
         if name not in ("enrolled" if job.is_enrolment else "gone", "again"):
@@ -246,57 +245,6 @@ class Api:
         }
 
 
-def _strict(handler: Handler, names: frozenset[str]) -> Handler:
-    """Wrap a handler so that query parameters other than ``names`` are refused with 400."""
-
-    async def checked(request: web.Request) -> web.StreamResponse:
-        unknown = sorted(set(request.query) - names)
-        if unknown:
-            allowed = ", ".join(sorted(names)) or "none"
-            raise web.HTTPBadRequest(text=f"Unknown query parameter {unknown[0]!r}. Allowed: {allowed}.")
-        return await handler(request)
-
-    return checked
-
-
 def _row(row: PlannedRow, act: str) -> RowJson:
     planned, detail = (row.exclusion.status.value, row.exclusion.detail) if row.exclusion else (act, "")
     return {"row": row.row.number, "planned": planned, "detail": detail, "cells": list(row.row.cells)}
-
-
-async def _json_object(request: web.Request) -> dict[str, object]:
-    """Parse the body. Raises HTTPBadRequest when it is not a JSON object, TimeoutError when it comes too slowly."""
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            body = json.loads(await request.text())
-    except (ValueError, LookupError, RecursionError):
-        body = None
-    if not isinstance(body, dict):
-        raise web.HTTPBadRequest(text="The body must be a JSON object.")
-    return body
-
-
-def _choice(request: web.Request, name: str, values: Mapping[str, T]) -> T | None:
-    """Return the value that a query parameter names; None when it is not given. Raises HTTPBadRequest."""
-    text = request.query.get(name)
-    if text is None:
-        return None
-    if text not in values:
-        raise web.HTTPBadRequest(text=f"{name} must be one of: {', '.join(values)}.")
-    return values[text]
-
-
-def _whole_number(request: web.Request, name: str) -> int | None:
-    """Return a query parameter that is a whole number from 0; None when it is not given. Raises HTTPBadRequest."""
-    text = request.query.get(name)
-    if text is not None and not (text.isascii() and text.isdigit() and len(text) < 9):
-        raise web.HTTPBadRequest(text=f"{name} must be a whole number.")
-    return None if text is None else int(text)
-
-
-def _page(request: web.Request) -> int:
-    """Read the query parameter ``page``, counted from 1. Raises HTTPBadRequest for anything else."""
-    text = request.query.get("page", "1")
-    if not (text.isascii() and text.isdigit() and 0 < len(text) < 9 and int(text) > 0):
-        raise web.HTTPBadRequest(text="page must be a whole number from 1.")
-    return int(text)

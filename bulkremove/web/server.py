@@ -126,7 +126,7 @@ async def serve(app: App, *, host: str, port: int, say: Callable[[str], None]) -
     address = Address(own_hosts, names, settings.proxy, tls is not None, port, sign_on)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(app.runs.serving())
-        await stack.enter_async_context(app.runs.in_sandbox())
+        await stack.enter_async_context(app.connections.in_sandbox())
         site = make_site(app, supervisor, sessions, SignInThrottle(), address)
         await stack.enter_async_context(listening(site, listener, address, tls=tls))
         try:

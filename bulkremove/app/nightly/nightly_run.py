@@ -110,7 +110,7 @@ class NightlyRuns:
             result.failures.append(failure)
         elif (waiting := (await self._storage.nightly.waiting_notices()).get(self.night.name)) and not self._sandbox:
             result.unsent = f"{waiting:,} notice(s). {self.outbox.why_silent()}".strip()
-        skew = self._runs.clock_skew
+        skew = self._runs.connections.clock_skew
         at = self._context.clock.wall()
         await self._storage.nightly.end(number, result.end, at=at, is_good=result.is_good, clock_skew=skew)
         await self.outbox.notifier.ping("" if result.is_good else "/fail")
@@ -170,7 +170,7 @@ class NightlyRuns:
     async def _run(self, stop: Stop, rerun_name: str | None, day: date) -> tuple[int, NightlyResult]:
         """Do all that nobody else may do meanwhile; the number of the run, and its result."""
         clock, result = self._context.clock, NightlyResult(self.night.name, sandbox=bool(self._sandbox))
-        self._runs.clock_skew = None  # the clock may have been changed since the last run
+        self._runs.connections.clock_skew = None  # the clock may have been changed since the last run
         begun = await beginning(self._context)
         self._intake.begin(begun, stop)
         run = await self._storage.nightly.begin(day.isoformat(), **self._key, at=clock.wall())
@@ -222,7 +222,7 @@ class NightlyRuns:
 
     async def _delete_expired(self, result: NightlyResult) -> None:
         """Delete old data, if a reply of Zoho's in this run has shown that this machine's clock is right."""
-        skew = self._runs.clock_skew
+        skew = self._runs.connections.clock_skew
         if skew is None or self._sandbox:
             return
         if abs(skew) >= DAY_SECONDS:

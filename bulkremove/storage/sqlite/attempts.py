@@ -25,7 +25,7 @@ from bulkremove.storage.sqlite.database import Database
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.rate_limit import TakenSlot, apply_answer, cancel_slot, take_slot
 from bulkremove.storage.sqlite.records import count_change
-from bulkremove.storage.sqlite.rows import SETTLED_BY_END
+from bulkremove.storage.sqlite.tallies import SETTLED_BY_END
 from bulkremove.storage.sqlite.transaction import Transaction
 from bulkremove.storage.sqlite.wordings import UNPROVEN, is_accepted
 

@@ -14,7 +14,8 @@ from bulkremove.storage.sqlite.identity import begin_generation, identity_of
 from bulkremove.storage.sqlite.leavers import forget_all_people
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.records import write_records
-from bulkremove.storage.sqlite.rows import BATCH, tally_of
+from bulkremove.storage.sqlite.rows import BATCH
+from bulkremove.storage.sqlite.tallies import tally_of
 from bulkremove.storage.sqlite.transaction import Reader, Transaction
 
 _JOBS, _ROWS, _ATTEMPTS = Queries("jobs.sql"), Queries("rows.sql"), Queries("attempts.sql")

@@ -1,17 +1,17 @@
-"""Rows of jobs and their notes in SQLite: tallies, export, search and the rows still to be sent."""
+"""Rows of jobs and their notes in SQLite: export, search and the rows still to be sent."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TypeVar
 
 from bulkremove.domain.attempt import Attempt, LookupResult, Note, Outcome, PendingRow
 from bulkremove.domain.clock import Epoch
-from bulkremove.domain.job import Job, JobState, Tally
+from bulkremove.domain.job import Job, Tally
 from bulkremove.domain.listing import Learner
 from bulkremove.domain.plan import OtherJob, PlannedRow, ProtectedLearners
 from bulkremove.domain.row import UNSETTLED, Removal, RowState, Status
@@ -19,6 +19,7 @@ from bulkremove.storage.interface.records import Record
 from bulkremove.storage.sqlite.database import Database
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.records import write_records
+from bulkremove.storage.sqlite.tallies import SETTLED_BY_END, tallies_of, tally_of
 from bulkremove.storage.sqlite.transaction import Reader, Transaction
 from bulkremove.storage.sqlite.wordings import withdraw_refuted
 
@@ -235,36 +236,6 @@ def person_of(learner: str | None, kept: str | None) -> Learner | None:
 def settled(state: RowState, status: Status) -> Status:
     """The status of an open row that is not sent any more: unknown after an attempt that may have had an effect."""
     return status if state is RowState.PENDING else Status.UNKNOWN
-
-
-SETTLED_BY_END = {RowState.PENDING.value: Status.NOT_SENT.value, RowState.SENDING.value: Status.UNKNOWN.value}
-"""The status of an open row when its job is over: the state of the job settles it, without a write."""
-
-
-def tally_of(reader: Reader, job_id: str, *, as_reported: bool = False) -> Tally:
-    """The tally of one job."""
-    return tallies_of(reader, [job_id], as_reported=as_reported).get(job_id, Tally())
-
-
-def tallies_of(reader: Reader, job_ids: Collection[str], *, as_reported: bool = False) -> Mapping[str, Tally]:
-    """The tallies of several jobs, by job id."""
-    jobs = json.dumps(list(job_ids))
-    tallies: dict[str, Tally] = {}
-    counts = defaultdict[str, Counter[str]](Counter)
-    for job_id, state, count in reader.execute(_ROWS.count_by_state, jobs=jobs):
-        counts[job_id][state] = count
-    for job_id, totals, state in reader.execute(_JOBS.get_totals, jobs=jobs):
-        if totals is not None:
-            tallies[job_id] = Tally({Status(status): count for status, count in json.loads(totals).items()})
-            continue
-        job_counts, unsettled = counts[job_id], 0
-        if not as_reported and not JobState(state).is_over:
-            unsettled = sum(job_counts.pop(state.value, 0) for state in RowState)
-        settled = Counter[Status]()
-        for name, count in job_counts.items():
-            settled[Status(SETTLED_BY_END.get(name, name))] += count
-        tallies[job_id] = Tally(dict(settled), unsettled)
-    return tallies
 
 
 def _notes(reader: Reader, job_id: str) -> Mapping[int, Sequence[Note]]:
