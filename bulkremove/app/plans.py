@@ -34,6 +34,7 @@ from bulkremove.domain.plan import OtherJob, Plan, PlannedRow
 from bulkremove.domain.row import Exclusion, Removal, Status
 from bulkremove.domain.table import Table
 from bulkremove.engine import rate_limit
+from bulkremove.platform.local_time import day_of
 from bulkremove.reading.columns import person_columns
 from bulkremove.reading.options import ReadOptions
 from bulkremove.reading.reader import read
@@ -71,7 +72,7 @@ class Plans:
         table of which ``options.match`` says that it has none.
         """
         generation = await self.generation()
-        table = read(source, name=name, options=self._for_run(options))
+        table = read(source, name=name, options=self.for_reading(options))
         if resolve is not None:
             table = await resolve(table)
         return await self._preview(table, generation=generation, include_open=include_open)
@@ -91,7 +92,7 @@ class Plans:
         accounts is not told.
         """
         generation = await self.generation()
-        table = await self._context.read_untrusted(source, name=name, options=self._for_run(options))
+        table = await self._context.read_untrusted(source, name=name, options=self.for_reading(options))
         return await self._preview(table, generation=generation, include_open=include_open, seen=seen)
 
     async def preview_table(self, table: Table, *, seen: AccountSet, include_open: bool = False) -> Preview:
@@ -126,8 +127,10 @@ class Plans:
         storage = self._context.storage
         return await storage.generation() if storage.exists else ""
 
-    def _for_run(self, options: ReadOptions) -> ReadOptions:
-        return replace(options, sandbox=self._context.settings.is_sandbox)
+    def for_reading(self, options: ReadOptions) -> ReadOptions:
+        """What a user has chosen, with what the user can't choose: today's date, and whether this is a sandbox."""
+        today = day_of(self._context.clock.wall())
+        return replace(options, sandbox=self._context.settings.is_sandbox, today=today)
 
     async def record_shown(self, preview: Preview) -> None:
         """Keep that a plan was shown with its hash, which is consent to the plan as it was then."""

@@ -23,7 +23,7 @@ reading_options = options(
         "--only",
         multiple=True,
         metavar="COLUMN=VALUE",
-        help="Which rows are meant, if a column says who stays; or: all. It may be repeated.",
+        help="Which rows are meant, if a column says who stays, or leaves later; or: all. It may be repeated.",
     ),
     click.option("--header-row", type=click.IntRange(1), metavar="N", help="The row with the headings."),
     click.option("--no-header", is_flag=True, help="The file has no headings; name the columns by letter."),

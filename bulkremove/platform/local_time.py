@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, tzinfo
+from datetime import UTC, date, datetime, time, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -25,8 +25,11 @@ def machine_zone() -> tzinfo:
         return UTC
 
 
+def day_of(at: Epoch) -> date:
+    """The calendar day of a time in the machine's zone."""
+    return datetime.fromtimestamp(at, machine_zone()).date()
+
+
 def day_begin(at: Epoch) -> Epoch:
     """When the calendar day of a time began in the machine's zone."""
-    zone = machine_zone()
-    day = datetime.fromtimestamp(at, zone).date()
-    return Epoch(datetime.combine(day, time(), zone).timestamp())
+    return Epoch(datetime.combine(day_of(at), time(), machine_zone()).timestamp())

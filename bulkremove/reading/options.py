@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 
 from bulkremove.domain.errors import FileRefused
@@ -40,7 +41,8 @@ class ReadOptions:
     rows are meant, as ``COLUMN=VALUE`` for one or more columns; ``all``: other columns do not matter. ``header_row``:
     the number of the row with the headings; 0: there are none, and the columns are named by letters; None: the first
     row that is not empty. ``sandbox``: the rows are for a sandbox run, so a report of another one may be given back.
-    ``match``: the learner column holds this instead of ids, and course and batch may be names.
+    ``match``: the learner column holds this instead of ids, and course and batch may be names. ``today``: dates of
+    leaving before it have passed; by default none has.
     """
 
     sheet: str | None = None
@@ -50,6 +52,7 @@ class ReadOptions:
     header_row: int | None = None
     sandbox: bool = False
     match: Match | None = None
+    today: date = date.min
 
 
 def parse_columns(text: str) -> Mapping[str, str]:

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import date
 from itertools import islice
 
 from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.ids import TRIMMED_CHARACTERS, all_ids, is_id
 from bulkremove.domain.leavers_list import OF_ZOHO, is_leavers_list
 from bulkremove.domain.row import Roles
-from bulkremove.domain.table import ROSTER_COLUMN, Choices, column_letter
-from bulkremove.reading.columns import headings, named
+from bulkremove.domain.table import ROSTER_COLUMN, Choices
+from bulkremove.reading import leaving_dates
+from bulkremove.reading.chosen_rows import ALL, ANY, VALUE_WORDS, chosen_values, label_of, rows_not_chosen
+from bulkremove.reading.leaving_dates import AHEAD, PASSED
 from bulkremove.reading.previous_report import are_statuses
 from bulkremove.reading.staying_words import (
     DATE,
@@ -24,7 +27,6 @@ from bulkremove.reading.staying_words import (
     GOING_VALUE,
     NEGATION,
     NO,
-    PLACEHOLDERS,
     PLAINLY_STAYING_VALUE,
     STAYING,
     STAYING_REMARK,
@@ -34,10 +36,6 @@ from bulkremove.reading.staying_words import (
     words_of,
 )
 
-ANY = "*"
-"""The value of a choice that means any cell that is not blank, unless a cell holds just this."""
-ALL = "all"
-"""The choice of ``ReadOptions.only`` that means every row, or every row that the other choices leave."""
 MAX_VALUES = 5
 """A column with more different values says something else, such as a reason or a date."""
 MAX_MIXED = 50
@@ -55,6 +53,7 @@ def rows_left_out(
     numbers: Sequence[int],
     only: Sequence[str],
     name: str,
+    today: date,
 ) -> tuple[frozenset[int], tuple[str, ...]]:
     """Return the rows (by index) that the user did not mean, and the notes for the preview.
 
@@ -62,8 +61,10 @@ def rows_left_out(
     values; and ``all``, if the other columns do not matter. FileRefused offers the values of the columns that seem to
     say who stays in the rows that are left, and that nobody has decided on.
     """
-    wanted = _chosen_values(header, only, name)
-    left_out, note = _chosen(header, cells, roles, numbers, wanted, name) if wanted else (frozenset[int](), "")
+    wanted = chosen_values(header, only, name)
+    left_out, note = (
+        rows_not_chosen(header, cells, roles, numbers, wanted, name, today) if wanted else (frozenset[int](), "")
+    )
     notes = (note,) if note else ()
     if ALL in only:
         return left_out, notes
@@ -77,20 +78,24 @@ def rows_left_out(
     # What Zoho calls a person or a course says of nobody in a list of leavers that they stay.
     names = OF_ZOHO if is_leavers_list(header) else ()
     for column, heading in enumerate(header):
-        if column not in roles and column not in wanted and heading not in names:
+        rows = cells[column] if len(asked) == len(numbers) else [cells[column][i] for i in asked]
+        if ANY in wanted.get(column, ()):  # nobody has said that it means those too who leave some day
+            if counts := _dates(heading, Counter(rows), today):
+                undecided[label_of(header, column)] = counts
+        elif column not in roles and column not in wanted and heading not in names:
             texts = cells[column]
             if plain(heading) == plain(ROSTER_COLUMN) and not any(map(str.strip, texts)):
                 raise FileRefused(
                     f"{name}: this roster marks nobody in column {heading.strip()!r}.",
                     hint=f"Write x there for those who are to be removed, or give --only {ALL} for every row.",
-                    choices=Choices(only=((_label(header, column), (("", len(texts)),)),)),
+                    choices=Choices(only=((label_of(header, column), (("", len(texts)),)),)),
                 )
-            if counts := _values(heading, texts if len(asked) == len(texts) else [texts[i] for i in asked]):
-                undecided[_label(header, column)] = counts
+            if counts := _values(heading, rows, today):
+                undecided[label_of(header, column)] = counts
     if undecided:
         raise _undecided_error(undecided, only, name)
     decided = {*roles, *wanted, *(column for column, heading in enumerate(header) if heading in names)}
-    others = {_label(header, column): cells[column] for column in range(len(header)) if column not in decided}
+    others = {label_of(header, column): cells[column] for column in range(len(header)) if column not in decided}
     return left_out, (*notes, *_few_values(others))
 
 
@@ -123,7 +128,8 @@ def _undecided_error(undecided: Mapping[str, Mapping[str, int]], only: Sequence[
     else:
         values = "; ".join(f"{label!r} holds {shown}" for label, shown in holds.items())
         question = f"columns {columns} seem to say who stays and who goes; {values}"
-    options = " ".join(f'--only "{choice}"' for choice in (*only, *(f"{label}=VALUE" for label in undecided)))
+    kept = [choice for choice in only if not choice.endswith(f"={ANY}") or choice[: -len(ANY) - 1] not in undecided]
+    options = " ".join(f'--only "{choice}"' for choice in (*kept, *(f"{label}=VALUE" for label in undecided)))
     every = "every row that is left" if only else "every row"
     return FileRefused(
         f"{name}: {question}.",
@@ -132,79 +138,31 @@ def _undecided_error(undecided: Mapping[str, Mapping[str, int]], only: Sequence[
     )
 
 
-def _chosen_values(header: Sequence[str], only: Sequence[str], name: str) -> Mapping[int, Sequence[str]]:
-    """The values that were chosen, by column. Raises FileRefused for a choice that fits no column."""
-    chosen_values: dict[int, list[str]] = {}
-    for choice in only:
-        if choice == ALL:
-            continue
-        splits = ((choice[:place], choice[place + 1 :]) for place, mark in enumerate(choice) if mark == "=")
-        matches = [(named(header, heading.strip()), value.strip()) for heading, value in splits]
-        columns = [(columns[0], value) for columns, value in matches if len(columns) == 1]
-        if not columns:
-            raise FileRefused(
-                f"{name}: {choice!r} names no column of this file. Headings found: {headings(header)}.",
-                hint="Write COLUMN=VALUE.",
-            )
-        column, value = columns[-1]
-        chosen_values.setdefault(column, []).append(value)
-    return chosen_values
-
-
-def _chosen(
-    header: Sequence[str],
-    cells: Sequence[Sequence[str]],
-    roles: Roles,
-    numbers: Sequence[int],
-    wanted: Mapping[int, Sequence[str]],
-    name: str,
-) -> tuple[frozenset[int], str]:
-    """The rows that were not meant, and the note. Raises FileRefused for nobody, and for one who stays and goes."""
-    left_out: set[int] = set()
-    reasons = []
-    for column, values in wanted.items():
-        present_values = set(map(plain, cells[column]))
-        spelled = set(map(plain, values))
-        if ANY in spelled and ANY not in present_values:
-            spelled |= present_values - {"", *PLACEHOLDERS}
-        shown = " or ".join(repr(value) if value else "blank" for value in values)
-        if present_values.isdisjoint(spelled):
-            raise FileRefused(f"{name}: no row has {shown} in column {header[column]!r}.", hint="Check the choice.")
-        left_out.update(index for index, cell in enumerate(cells[column]) if plain(cell) not in spelled)
-        others = "blank" if present_values - spelled == {""} else f"not {shown}"
-        reasons.append(f"{_label(header, column)!r} is {others}")
-    if len(left_out) == len(numbers):
-        raise FileRefused(f"{name}: no row has all the values that were chosen.", hint="Check the choice.")
-    triples = list(zip(*(map(str.strip, cells[column]) for column in roles), strict=True))
-    staying = {triples[index]: numbers[index] for index in left_out}
-    for index, triple in enumerate(triples):
-        if index not in left_out and triple in staying:
-            raise FileRefused(
-                f"{name}: rows {staying[triple]} and {numbers[index]} name the same learner, but only one of them is "
-                f"meant by {' and '.join(repr(_label(header, column)) for column in wanted)}.",
-                hint="Nothing was sent. Correct one of the two rows.",
-            )
-    rows = "1 row is" if len(left_out) == 1 else f"{len(left_out):,} rows are"
-    return frozenset(left_out), f"{rows} left out, since {' or '.join(reasons)} there."
-
-
 def _display_value(value: str) -> str:
-    return "any value: *" if value == ANY else value or "blank"
+    words = VALUE_WORDS.get(value, value)
+    return f"{words}: {value}" if value in (ANY, PASSED, AHEAD) else words
 
 
-def _label(header: Sequence[str], column: int) -> str:
-    """What names a column to ``--only``: its heading, or its letter where no or several columns have this heading."""
-    heading = header[column].strip()
-    return heading if heading and named(header, heading) == [column] else column_letter(column)
+def _is_named(words: Sequence[str]) -> bool:
+    """Whether a heading of these words is about leaving or staying."""
+    return any(map(GOING_OR_STAYING.fullmatch, words)) or bool(GOING_PHRASE.search(" ".join(words)))
 
 
-def _values(heading: str, cells: Sequence[str]) -> Mapping[str, int]:
+def _dates(heading: str, raw: Mapping[str, int], today: date) -> Mapping[str, int]:
+    """How many cells of a column of leaving dates have passed, are ahead or blank; empty where nobody leaves later."""
+    words = words_of(heading)
+    return leaving_dates.counts(words, is_about_leaving=_is_named(words), cells=raw, today=today)
+
+
+def _values(heading: str, cells: Sequence[str], today: date) -> Mapping[str, int]:
     """The values of a column that seems to say who stays, with how many rows have each; empty for other columns."""
     words = words_of(heading)
-    is_named = any(map(GOING_OR_STAYING.fullmatch, words)) or bool(GOING_PHRASE.search(" ".join(words)))
+    is_named = _is_named(words)
     if not is_named and len(set(islice(cells, 2 * MAX_REMARKS))) > MAX_REMARKS:
         return {}  # fast for a million rows
     raw = Counter(cells)
+    if counts := _dates(heading, raw, today):
+        return counts
     if len(raw) > 4 * MAX_MIXED:
         return (_filled_or_blank(raw) if is_named else {}) or _remarks(raw)
     spelled: dict[str, str] = {}
@@ -230,7 +188,7 @@ def _filled_or_blank(counts: Mapping[str, int]) -> Mapping[str, int]:
     """
     blank = Counter[str]()
     for cell, count in counts.items():
-        if not cell.strip() or plain(cell) in PLACEHOLDERS or cell.strip() in PLACEHOLDERS:
+        if leaving_dates.is_blank(cell):
             blank[cell.strip()] += count
     return {**blank, ANY: sum(counts.values()) - blank.total()} if blank else {}
 

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, astuple
+from datetime import date
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -59,7 +60,7 @@ async def read_in_subprocess(source: Path | BinaryIO, *, name: str, options: Rea
 
 
 async def _read(file: BinaryIO, name: str, options: ReadOptions) -> Table:
-    request = json.dumps({"name": name, "options": asdict(options)})
+    request = json.dumps({"name": name, "options": {**asdict(options), "today": options.today.isoformat()}})
     child = await asyncio.create_subprocess_exec(
         sys.executable,
         "-P",  # import nothing from the working directory
@@ -177,6 +178,7 @@ def _main() -> None:
     options = request["options"]
     match = Match(options["match"]) if options["match"] else None
     options |= {"hidden": Hidden(options["hidden"]), "only": tuple(options["only"]), "match": match}
+    options["today"] = date.fromisoformat(options["today"])
     options = ReadOptions(**options)
     try:
         sys.stdin.buffer.seek(0)  # the parent may have read it

@@ -60,7 +60,7 @@ def build_table(grid: Grid, name: str, options: ReadOptions) -> Table:
         kept = [column for column in range(len(header)) if column not in (*(own_columns or ()), mark)]
         cells, header = [cells[column] for column in kept], tuple(header[column] for column in kept)
         roles = Roles(*map(kept.index, roles))
-    unchosen, more_notes = row_choice.rows_left_out(header, cells, roles, numbers, options.only, name)
+    unchosen, more_notes = row_choice.rows_left_out(header, cells, roles, numbers, options.only, name, options.today)
     notes += more_notes
     if unchosen:
         kept = [index for index in range(len(numbers)) if index not in unchosen]

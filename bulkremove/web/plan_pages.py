@@ -27,6 +27,7 @@ from bulkremove.domain.plan import PlannedRow
 from bulkremove.domain.row import Status
 from bulkremove.domain.table import SANDBOX_MARK, column_letter
 from bulkremove.platform.secure_files import private_folder
+from bulkremove.reading.chosen_rows import VALUE_WORDS
 from bulkremove.reading.columns import by_name
 from bulkremove.reading.options import Hidden, Match, ReadOptions
 from bulkremove.report import write_plan
@@ -139,6 +140,7 @@ class PlanPages:
         if upload.refusal is not None:
             header = upload.refusal.choices.header if upload.refusal.choices else ()
             context: dict[str, Any] = {"upload": upload, "letters": letters(header), "matches": matches_in(header)}
+            context["value_words"] = VALUE_WORDS
             return page("refused.html", request, context, status=422)
         preview = await self._uploads.preview(upload, by=person(request).name)
         plan, status_filter = preview.plan, request.query.get("status", "")

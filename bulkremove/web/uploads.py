@@ -127,7 +127,8 @@ class Uploads:
         if upload.path is None or not upload.path.exists():
             raise FileRefused("This upload is not kept any more.", hint="Upload the file again.")
         async with self._readers.turn(upload.prepared_by[-1]), self._reading:
-            return await self._app.context.read_untrusted(upload.path, name=upload.name, options=upload.options)
+            options = self.app_of(upload).plans.for_reading(upload.options)
+            return await self._app.context.read_untrusted(upload.path, name=upload.name, options=options)
 
     def show(self, upload: Upload, preview: Preview) -> None:
         """Keep a plan that was made of an upload meanwhile, as the one to be shown."""
