@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bulkremove.domain.operation import REMOVE_LEARNER
+from bulkremove.zoho.accounts import SCOPE_VARIABLE
 from tests.forked_program import run_forked, same_start, started
 
 SAMPLES = Path(__file__).parent.parent / "sample_data"
@@ -62,7 +64,10 @@ class Bulkremove:
 
 @contextmanager
 def sandbox(world: Path, log: Path, *options: str) -> Iterator[dict[str, str]]:
-    """A sandbox process on a free port; the environment variables that lead to it."""
+    """A sandbox process on a free port; the environment variables that lead to it.
+
+    Without that of the scopes, so that no plan is checked unasked: what is asked of Zoho is then what a test asks for.
+    """
     reading, writing = os.pipe()
     words = ["sandbox", "--world", str(world), "--port", "0", "--log", str(log), *options]
     with (
@@ -77,11 +82,12 @@ def sandbox(world: Path, log: Path, *options: str) -> Iterator[dict[str, str]]:
     ):
         os.close(writing)
         variables: dict[str, str] = {}
-        while len(variables) < 6:
+        while len(variables) < 7:
             line = said.readline()
             assert line.startswith("export "), line + said.read()
             name, _, value = line.removeprefix("export ").strip().partition("=")
             variables[name] = value
+        del variables[SCOPE_VARIABLE]
         try:
             yield variables
         finally:
@@ -89,13 +95,22 @@ def sandbox(world: Path, log: Path, *options: str) -> Iterator[dict[str, str]]:
             process.join(20)
 
 
-def crowd(folder: Path, count: int, faults: dict[str, object] | None = None, missing: int = 0) -> tuple[Path, Path]:
-    """A world of ``count`` learners and a file that names all of them, the last ``missing`` of whom are gone."""
+def crowd(
+    folder: Path,
+    count: int,
+    faults: dict[str, object] | None = None,
+    missing: int = 0,
+    scope: str = REMOVE_LEARNER.scopes[0],
+) -> tuple[Path, Path]:
+    """A world of ``count`` learners and a file that names all of them, the last ``missing`` of whom are gone.
+
+    ``scope``: without that of reads, no plan is checked unasked.
+    """
     course, batch = "478346000019501001", "478346000019502001"
     learners = [str(478346000019558000 + i) for i in range(count)]
     tree = {
         "organisation": "Crowd",
-        "client": {"client_id": "sandbox", "client_secret": "s", "refresh_token": "r"},
+        "client": {"client_id": "sandbox", "client_secret": "s", "refresh_token": "r", "scope": scope},
         "batches": [{"courseId": course, "batchId": batch, "name": "B", "learners": learners[: count - missing]}],
         "faults": faults or {},
     }

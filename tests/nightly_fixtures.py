@@ -109,7 +109,7 @@ async def nightly_site(
 
     ``settings``: of the installation, or of its one night.
     """
-    world, _ = crowd(tmp_path, count, faults)
+    world, _ = crowd(tmp_path, count, faults, scope="ZOHOPEOPLE.training.ALL")
     folder = tmp_path / "drop"
     folder.mkdir(exist_ok=True)
     options = SandboxOptions(world, 60.0)

@@ -417,6 +417,34 @@ def test_unasked_a_plan_is_checked_where_the_login_permits_reads(tmp_path: Path,
         assert not log.read_text().count('"GET"'), "no read is made that nobody permitted"
 
 
+@pytest.mark.parametrize(
+    ("scope", "is_checked", "is_told"),
+    [
+        ("ZOHOPEOPLE.training.DELETE,ZOHOPEOPLE.training.READ", True, False),
+        ("ZOHOPEOPLE.training.ALL", True, False),
+        ("ZOHOPEOPLE.training.DELETE", False, False),
+        ("", False, True),
+    ],
+)
+def test_unasked_a_plan_is_checked_where_a_variable_says_that_credentials_may_read(
+    tmp_path: Path, scope: str, is_checked: bool, is_told: bool
+) -> None:
+    file, log = leavers(tmp_path, [0, 1, 99]), tmp_path / "log.jsonl"
+    with sandbox(world(tmp_path), log, *SPEED) as variables:
+        program = Bulkremove(tmp_path / "home", environment(**variables, BULKREMOVE_SCOPE=scope))
+        shown = json.loads(program("preview", str(file), "--json").stdout)
+    assert (is_checked, 2 if is_checked else 3) == (shown["checked"], shown["removals"])
+    assert is_told == any("not known whether these credentials may read" in note for note in shown["notes"])
+    assert is_checked == bool(log.read_text().count('"GET"')), "no read is made that nobody permitted"
+
+
+def test_the_bundled_sandbox_knows_what_its_credentials_may(program: Bulkremove, tmp_path: Path) -> None:
+    file = leavers(tmp_path, [0, 1, 99])
+    for scope, is_checked in (("ZOHOPEOPLE.training.ALL", True), ("ZOHOPEOPLE.training.DELETE", False)):
+        options = ("--sandbox", str(world(tmp_path, scope=scope)), "--speed", "300")
+        assert is_checked == json.loads(program("preview", str(file), "--json", *options).stdout)["checked"]
+
+
 def test_unasked_what_can_t_be_read_leaves_the_plan_as_it_was_and_says_so(tmp_path: Path) -> None:
     file, home = leavers(tmp_path, [0, 1, 99]), tmp_path / "home"
     home.mkdir(mode=0o700)
@@ -437,10 +465,10 @@ def test_a_report_s_rows_of_another_person_stay_unsent_when_it_is_given_back(
     options = of_sandbox(tmp_path)
     program("run", str(file), "--check", "--yes", *options)
     report = next(tmp_path.glob("*-report.csv"))
-    again = json.loads(program("preview", str(report), "--json", *options).stdout)
+    again = json.loads(program("preview", str(report), "--json", "--no-check", *options).stdout)
     assert (1, 1, 1) == (again["removals"], again["done_before"], again["identity_mismatch"]), "99 is tried"
     report.write_text(report.read_text(encoding="utf-8-sig").replace("identity_mismatch", "not_sent"))
-    changed = json.loads(program("preview", str(report), "--json", *options).stdout)
+    changed = json.loads(program("preview", str(report), "--json", "--no-check", *options).stdout)
     assert (1, 1) == (changed["removals"], changed["identity_mismatch"]), "the journal knows better"
 
 

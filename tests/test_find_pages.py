@@ -210,6 +210,17 @@ async def test_the_page_asks_zoho_shows_the_people_and_lets_rows_of_another_addr
         assert "included_mismatched" in [entry.act for entry in await one.app.audit.newest(20, EVERY_ACCOUNT)]
 
 
+async def test_where_reads_are_permitted_the_page_asks_zoho_by_itself_and_people_can_be_put_back(
+    tmp_path: Path,
+) -> None:
+    async with site_of(tmp_path, settings={"is_scope_known": True}) as (one, visitor):
+        plan = await looked_up(visitor, await visitor.upload(leavers(tmp_path, [0, 99]).read_text()))
+        assert "Learner 0000, learner0000@example.com" in plan.text
+        assert ["removed", "not_enrolled"] == await removed(one, plan, visitor)
+        job = (await one.app.jobs.all())[0].id
+        assert 1 == (await one.app.reenrolments.preview(job, None)).plan.removals
+
+
 async def test_a_check_can_be_left_out_and_a_failed_one_leaves_the_plan_as_it_was(tmp_path: Path) -> None:
     content = leavers(tmp_path, [0, 99]).read_text()
     async with site_of(tmp_path, reads=["cut"]) as (_, visitor):

@@ -34,6 +34,7 @@ from bulkremove.web.security import Address
 from bulkremove.web.server import make_site
 from bulkremove.web.sessions import Sessions
 from bulkremove.web.sign_in_throttle import SignInThrottle
+from bulkremove.zoho.accounts import SCOPE_VARIABLE
 
 PASSWORD = "correct horse battery"
 CREDENTIALS = {"BULKREMOVE_CLIENT_ID": "sandbox", "BULKREMOVE_CLIENT_SECRET": "s", "BULKREMOVE_REFRESH_TOKEN": "r"}
@@ -182,13 +183,19 @@ async def running_site(
     environ: Mapping[str, str] = CREDENTIALS,
     access: Mapping[str, Access] = MappingProxyType({}),
     read_untrusted: ReadUntrusted = read_here,
+    is_scope_known: bool = False,
     **settings: object,
 ) -> AsyncIterator[RunningSite]:
-    """A server, with a user of each role (named like it), those of ``access`` by name, and a sandbox with ``world``."""
+    """A server, with a user of each role (named like it), those of ``access`` by name, and a sandbox with ``world``.
+
+    ``is_scope_known``: the world's credentials say that they may read, so plans are checked unasked.
+    """
     play = SandboxOptions(world, speed) if world else None
     base = Settings(home, api_url="http://127.0.0.1:9", accounts_url="http://127.0.0.1:9")
     settings_of_app = replace(base, **settings)  # type: ignore[arg-type] # the caller names fields of Settings
     app = App(settings_of_app, environ=environ, sandbox=play, clock=clock, read_untrusted=read_untrusted)
+    if not is_scope_known:
+        app.context = replace(app.context, environ={**app.context.environ, SCOPE_VARIABLE: ""})
     for name, own in ({role.value: Access.everywhere(role) for role in roles} | dict(access)).items():
         await app.context.storage.users.add_user(User(name, own, Epoch(1.0)), password_hash())
     supervisor, sessions = app.supervisor(), Sessions(app.users, users=bool(roles or access))

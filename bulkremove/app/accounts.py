@@ -12,10 +12,12 @@ from bulkremove.config import Settings
 from bulkremove.domain.clock import later, seconds_between
 from bulkremove.domain.errors import BulkremoveError, NotAuthorized, SettingsError, UserError
 from bulkremove.domain.job import Job
+from bulkremove.domain.operation import LIST_COURSES
 from bulkremove.domain.permissions import ALL_ACCOUNTS
 from bulkremove.engine import rate_limit
 from bulkremove.platform.sending_homes import claim_limits, other_homes, state_folder
 from bulkremove.zoho.accounts import (
+    SCOPE_VARIABLE,
     VARIABLES,
     Account,
     AccountStore,
@@ -24,9 +26,11 @@ from bulkremove.zoho.accounts import (
     from_environment,
     ledger_key,
     organization_key,
+    scopes_in,
     system_keyring,
     with_data_center,
 )
+from bulkremove.zoho.oauth import is_scope_missing
 
 DAY_SECONDS = 86_400.0
 
@@ -104,10 +108,14 @@ class Accounts:
             )
         return named or settings.organization
 
-    def may_read(self, settings: Settings) -> bool:
-        """Whether Zoho said at the account's login that its grant permits reads; no secret is read for it."""
+    def may_read(self, settings: Settings) -> bool | None:
+        """Whether the account's grant permits reads; None where nobody named its scopes. No secret is read for it.
+
+        Zoho named them at the login; those of credentials of the environment stand in SCOPE_VARIABLE.
+        """
         if self._of_environment(settings):
-            return False  # which scopes they have is not known
+            scopes = scopes_in(self._context.environ.get(SCOPE_VARIABLE, ""))
+            return not is_scope_missing(scopes, LIST_COURSES) if scopes else None
         return any(account.may_read for account in self.all() if account.name == settings.account)
 
     def client(self, settings: Settings) -> str:

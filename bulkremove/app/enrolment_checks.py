@@ -22,6 +22,7 @@ from bulkremove.domain.plan import Plan
 from bulkremove.domain.row import Status
 from bulkremove.engine.slot_decisions import Wait
 from bulkremove.reading.columns import person_columns
+from bulkremove.zoho.accounts import SCOPE_VARIABLE
 
 LEARNERS_PER_READ = 25
 """Learners of one answer (documented for other lists): so many more need another read."""
@@ -60,6 +61,11 @@ class EnrolmentChecks:
             return ""
         # A record number that was kept proves that reads are permitted, whatever the login said.
         may_read = plan.operation == ENROLL_LEARNER or self._accounts.may_read(self._context.settings)
+        if plan.client and may_read is None:
+            return (
+                "Who these learners are was not looked up in Zoho: it is not known whether these credentials may read. "
+                f"{SCOPE_VARIABLE} names their scopes, as they stood in the grant code."
+            )
         if not plan.client or not may_read:
             return " "
         if cost.reads > max(FREE_READS, plan.removals):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from bulkremove.domain.clock import Clock
 from bulkremove.domain.ledger import Quota
+from bulkremove.zoho.accounts import SCOPE_VARIABLE
 
 if TYPE_CHECKING:  # it imports what most commands do not need
     from bulkremove.engine.fair_queue import FairQueue
@@ -71,4 +72,5 @@ def credentials(options: SandboxOptions) -> Mapping[str, str]:
         "BULKREMOVE_CLIENT_ID": client.client_id,
         "BULKREMOVE_CLIENT_SECRET": client.client_secret,
         "BULKREMOVE_REFRESH_TOKEN": client.refresh_token,
+        SCOPE_VARIABLE: client.scope,
     }

@@ -24,6 +24,8 @@ VARIABLES = {
     "client_secret": "BULKREMOVE_CLIENT_SECRET",
     "refresh_token": "BULKREMOVE_REFRESH_TOKEN",
 }
+SCOPE_VARIABLE = "BULKREMOVE_SCOPE"
+"""Names the scopes of the credentials in VARIABLES, as they stood in the grant code; it need not be set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,11 @@ def from_environment(environ: Mapping[str, str], dc: str) -> Credentials | None:
     if missing:
         raise SettingsError(f"{' and '.join(missing)} must be set too.", hint="All three are needed, or none.")
     return Credentials(dc, **values)
+
+
+def scopes_in(text: str) -> tuple[str, ...]:
+    """The scopes that a text names, separated by commas or blanks as Zoho writes them."""
+    return tuple(text.replace(",", " ").split())
 
 
 def client_hash(client_id: str) -> str:

@@ -21,7 +21,7 @@ from bulkremove.domain.errors import LocalFileFailed, NotAuthorized, TokenDelaye
 from bulkremove.domain.operation import REMOVE_LEARNER, Operation
 from bulkremove.platform.file_lock import file_lock
 from bulkremove.platform.secure_files import private_folder, read_private, write_private
-from bulkremove.zoho.accounts import Credentials
+from bulkremove.zoho.accounts import Credentials, scopes_in
 from bulkremove.zoho.token_endpoint import (
     RETRY_SECONDS,
     Post,
@@ -249,7 +249,7 @@ async def exchange(post: Post, accounts_url: str, credentials: Credentials, code
             "Zoho's answer held no refresh token.", hint="Make a new grant code in the API console and paste that."
         )
     scope = members.get("scope")
-    return Grant(token, tuple(scope.replace(",", " ").split()) if isinstance(scope, str) else ())
+    return Grant(token, scopes_in(scope) if isinstance(scope, str) else ())
 
 
 async def revoke(post: Post, accounts_url: str, credentials: Credentials) -> None:
