@@ -1,3 +1,85 @@
-"""Takes learners off Zoho People training batches in bulk, under the limit, with every row accounted for."""
+"""Takes learners off Zoho People training batches in bulk, under the limit, with every row accounted for.
+
+The names below are the Python API (docs/api.md). They are imported when they are first used: the command line starts
+without them.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bulkremove.domain.errors import (
+        BulkremoveError,
+        ConsentMissing,
+        FileRefused,
+        JobBusy,
+        JobNotFound,
+        JournalBusy,
+        JournalFailed,
+        LocalFileFailed,
+        NotAuthorized,
+        OtherHomeSends,
+        ReadFailed,
+        ReportFailed,
+        SandboxError,
+        SettingsError,
+        TokenDelayed,
+    )
+    from bulkremove.domain.job import JobState
+    from bulkremove.domain.row import Status
+    from bulkremove.python_api.client import Client
+    from bulkremove.python_api.sync_client import SyncClient
+    from bulkremove.python_api.values import Job, Plan, Progress, Result
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "BulkremoveError",
+    "Client",
+    "ConsentMissing",
+    "FileRefused",
+    "Job",
+    "JobBusy",
+    "JobNotFound",
+    "JobState",
+    "JournalBusy",
+    "JournalFailed",
+    "LocalFileFailed",
+    "NotAuthorized",
+    "OtherHomeSends",
+    "Plan",
+    "Progress",
+    "ReadFailed",
+    "ReportFailed",
+    "Result",
+    "SandboxError",
+    "SettingsError",
+    "Status",
+    "SyncClient",
+    "TokenDelayed",
+    "__version__",
+]
+
+_MODULES = {
+    "Client": "python_api.client",
+    "Job": "python_api.values",
+    "JobState": "domain.job",
+    "Plan": "python_api.values",
+    "Progress": "python_api.values",
+    "Result": "python_api.values",
+    "Status": "domain.row",
+    "SyncClient": "python_api.sync_client",
+}
+"""The modules of the names that are no errors."""
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_MODULES.get(name, 'domain.errors')}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -95,9 +95,15 @@ class Plans:
         table = await self._context.read_untrusted(source, name=name, options=self.for_reading(options))
         return await self._preview(table, generation=generation, include_open=include_open, seen=seen)
 
-    async def preview_table(self, table: Table, *, seen: AccountSet, include_open: bool = False) -> Preview:
-        """Plan rows that no file holds, such as people chosen from Zoho's lists."""
-        return await self._preview(table, generation=await self.generation(), include_open=include_open, seen=seen)
+    async def preview_table(
+        self, table: Table, *, seen: AccountSet, include_open: bool = False, generation: str | None = None
+    ) -> Preview:
+        """Plan a table, such as that of people chosen from Zoho's lists.
+
+        ``generation``: that of the storage before the table was made; None if it was made just now.
+        """
+        generation = await self.generation() if generation is None else generation
+        return await self._preview(table, generation=generation, include_open=include_open, seen=seen)
 
     async def checked(self, preview: Preview, check: EnrolmentCheck, *, seen: AccountSet = EVERY_ACCOUNT) -> Preview:
         """The plan of a preview after its enrolment check, which leaves rows out. ``seen``: as it was made with."""

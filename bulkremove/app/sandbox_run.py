@@ -30,6 +30,12 @@ class SandboxOptions:
     speed: float = 1.0
     account: str = "sandbox"
 
+    @property
+    def flags(self) -> Mapping[str, object]:
+        """The settings of an application for it: any address of this machine, since its own is known only later."""
+        here = "http://127.0.0.1"
+        return {"api_url": here, "accounts_url": here, "account": self.account, "speed": self.speed}
+
 
 @dataclass(frozen=True, slots=True)
 class RunningSandbox:

@@ -55,9 +55,7 @@ class Screen:
         sandbox_settings = SandboxOptions(Path(sandbox), speed or 1.0) if sandbox else None
         values = {**self.flags, **flags}
         if sandbox_settings is not None:
-            # Any address of this machine passes the settings' checks; the application replaces it by the sandbox's.
-            values |= {"api_url": "http://127.0.0.1", "accounts_url": "http://127.0.0.1"}
-            values["account"] = sandbox_settings.account
+            values |= sandbox_settings.flags
         environ = with_credentials(os.environ)
         app = App(load({**values, "speed": speed}, environ), environ=environ, sandbox=sandbox_settings)
         try:

@@ -65,7 +65,7 @@ class Table:
     source: str
     """The file's name as shown to people."""
     kind: str
-    """``csv``, ``tsv``, ``xlsx``, ``xls`` or ``ods``, detected from the content."""
+    """``csv``, ``tsv``, ``xlsx``, ``xls`` or ``ods``, detected from the content; ``python`` for rows of a program."""
     header: tuple[str, ...]
     roles: Roles
     numbers: Sequence[int]

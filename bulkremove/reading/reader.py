@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,14 +28,19 @@ def read(source: Path | BinaryIO, *, name: str, options: ReadOptions | None = No
     """Read a CSV, TSV, .xlsx, .xls or .ods file to its end. ``name`` is used in messages. Raises FileRefused."""
     options = options or ReadOptions()
     grid = _grid(_bytes(source, name), name, options)
-    named = {"file": name.rpartition(".")[0] or name, "sheet": "" if options.sheet is not None else grid.sheet or ""}
+    stem, sheet = name.rpartition(".")[0] or name, "" if options.sheet is not None else grid.sheet or ""
+    refuse_staying_names({"file": stem, "sheet": sheet}, name, options)
+    return build_table(grid, name, options)
+
+
+def refuse_staying_names(named: Mapping[str, str], name: str, options: ReadOptions) -> None:
+    """Raise FileRefused where a name, such as that of the file, says that these people stay."""
     for what, text in named.items():
         if not options.only and says_who_stays(text):
             raise FileRefused(
                 f"{name}: the name of the {what}, {text!r}, says that these people stay.",
                 hint=f"If they are to be removed, give the {what} another name, or --only all. Nothing was sent.",
             )
-    return build_table(grid, name, options)
 
 
 def read_protected_learners(path: Path) -> ProtectedLearners:
