@@ -75,7 +75,7 @@ class Session:
             app = App(load(flags, environ), environ=environ, sandbox=sandbox)
             resources.callback(app.close)
             if sandbox:
-                await resources.enter_async_context(app.runs.in_sandbox())
+                await resources.enter_async_context(app.connections.in_sandbox())
             return cls(app, sandbox.world.parent if sandbox else None, resources.pop_all())
 
     async def close(self) -> None:
