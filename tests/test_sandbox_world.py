@@ -177,7 +177,7 @@ def test_a_file_that_is_no_world_is_refused_plainly(content: bytes, tmp_path: Pa
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
     """The message names the file."""
-    with pytest.raises(SandboxError, match=r"none\.json can't be read"):
+    with pytest.raises(SandboxError, match=r"none\.json can't be read: No such file or directory\.$"):
         load_world(tmp_path / "none.json")
 
 

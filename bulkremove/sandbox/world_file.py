@@ -25,7 +25,8 @@ def load_world(path: Path) -> World:
     try:
         text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise SandboxError(f"The sandbox's world {path} can't be read: {error}.") from None
+        reason = getattr(error, "strerror", "it is not UTF-8")
+        raise SandboxError(f"The sandbox's world {path} can't be read: {reason}.") from None
     try:
         tree = json.loads(text)
     except (ValueError, RecursionError) as error:
