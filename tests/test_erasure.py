@@ -13,6 +13,7 @@ import pytest
 from bulkremove.app import App
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing
+from bulkremove.domain.event_names import EventName
 from bulkremove.domain.permissions import EVERY_ACCOUNT
 from bulkremove.domain.row import Status
 from bulkremove.platform.open_folder import OpenFolder
@@ -194,7 +195,7 @@ async def test_no_text_of_the_journal_names_an_erased_learner(tmp_path: Path) ->
         job, storage = await one.job(), one.app.context.storage
         text, other = f"Row 2, learner {LEARNER} in batch 1.", f"Learner 1{LEARNER}2 is another."
         for number, said in enumerate((text, other)):
-            await storage.record(JobEvent(job.id, "halted", said, Epoch(1.0)))
+            await storage.record(JobEvent(job.id, EventName.HALTED, said, Epoch(1.0)))
             await storage.record(Notice(f"key-{number}", said, said, None, Epoch(1.0), "nightly"))
         with closing(sqlite3.connect(tmp_path / "home" / "journal.db")) as db, db:
             db.execute("UPDATE job SET reason = ? WHERE id = ?", (text, job.id))
@@ -225,7 +226,7 @@ async def test_an_answer_of_zoho_that_may_name_the_learner_leaves_all_texts(tmp_
             db.execute("UPDATE job SET reason = ? WHERE id = ?", (said, job))
         notice = Notice("key", f"{job} paused", f"{said} Job {job}.", None, Epoch(0.0), "nightly")
         other = Notice("other", "another job", f"{answer}, as somebody wrote", None, Epoch(0.0), "nightly")
-        await one.app.context.storage.record(JobEvent(job, "paused", said, Epoch(0.0)), notice, other)
+        await one.app.context.storage.record(JobEvent(job, EventName.PAUSED, said, Epoch(0.0)), notice, other)
         await forgotten(one.app)
         with closing(sqlite3.connect(tmp_path / "home" / "journal.db")) as db:
             found = [line for line in db.iterdump() if answer in line]
@@ -239,7 +240,7 @@ async def test_a_learner_whom_only_a_text_names_is_erased_from_it(tmp_path: Path
         one.drop("leavers.csv", triples(1))
         await one.run()
         job = await one.job()
-        await one.app.jobs.add_event(job.id, "halted", "Learner 4711 in batch 1.")
+        await one.app.jobs.add_event(job.id, EventName.HALTED, "Learner 4711 in batch 1.")
         assert [] == await forgotten(one.app, "4711")
         assert "4711" not in str(await one.app.jobs.events(job))
 

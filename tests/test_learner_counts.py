@@ -13,9 +13,10 @@ from urllib.request import Request, urlopen
 import pytest
 
 from bulkremove.app import App, Consent, SandboxOptions, Stop
-from bulkremove.app.learner_counts import EVENT, MAX_BATCHES, as_option
+from bulkremove.app.learner_counts import MAX_BATCHES, as_option
 from bulkremove.config import Settings
 from bulkremove.domain.clock import Epoch
+from bulkremove.domain.event_names import EventName
 from bulkremove.domain.job import EndReason, FrontEnd, JobState
 from bulkremove.reading.options import ReadOptions
 from tests.cli_fixtures import Bulkremove, environment, sandbox
@@ -99,7 +100,7 @@ async def test_a_stop_ends_the_counting_of_a_run_whose_rows_are_done(tmp_path: P
             else:
                 await app.stopping.pause(job.id, by="kim")
             await run
-        texts = [text for _, name, text in await app.jobs.events(job) if name == EVENT]
+        texts = [text for _, name, text in await app.jobs.events(job) if name == EventName.COUNTS_COMPARED]
         assert ["Zoho's counts of learners were not compared with those before the run. kim paused it."] == texts
         assert JobState.FINISHED is (await app.jobs.find(job.id)).state
 

@@ -25,6 +25,7 @@ from bulkremove.app import App, Consent, SandboxOptions, Stop
 from bulkremove.config import Settings
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing, JournalFailed
+from bulkremove.domain.event_names import EventName
 from bulkremove.domain.job import EndReason, FrontEnd, JobState, Tally
 from bulkremove.domain.permissions import EVERY_ACCOUNT
 from bulkremove.domain.row import Status
@@ -645,7 +646,7 @@ def test_a_backup_ends_beside_a_process_that_never_stops_writing(tmp_path: Path)
     async def prepare() -> SqliteStorage:
         storage = await started(tmp_path / "home")
         for _ in range(60):
-            await storage.record(JobEvent("job", "large", "x" * 1_000_000, Epoch(1.0)))
+            await storage.record(JobEvent("job", EventName.STARTED, "x" * 1_000_000, Epoch(1.0)))
         return storage
 
     storage = asyncio.run(prepare())

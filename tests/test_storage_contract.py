@@ -16,6 +16,7 @@ import pytest
 from bulkremove.domain.attempt import LookupResult, Note, Outcome, PendingRow, Permit, ReadPermit
 from bulkremove.domain.clock import Epoch, Monotonic, later
 from bulkremove.domain.errors import ConsentMissing, JobBusy, JobNotFound, JournalFailed, UserError
+from bulkremove.domain.event_names import EventName
 from bulkremove.domain.job import EndReason, FrontEnd, Job, JobState, Tally
 from bulkremove.domain.ledger import Ledger
 from bulkremove.domain.permissions import EVERY_ACCOUNT, Access, AccountSet, Role
@@ -244,7 +245,7 @@ async def test_the_jobs_come_newest_first_a_page_at_a_time_and_by_state(storage:
 
 async def test_a_run_that_ends_is_decided_by_its_tally_and_told_with_its_events(storage: Storage) -> None:
     await storage.jobs.create(job(), planned(2))
-    started = await storage.jobs.start("job", JobEvent("job", "started", "2 rows.", Epoch(5.0)))
+    started = await storage.jobs.start("job", JobEvent("job", EventName.STARTED, "2 rows.", Epoch(5.0)))
     assert JobState.RUNNING is started.state
     seen: list[Tally] = []
 
@@ -252,13 +253,13 @@ async def test_a_run_that_ends_is_decided_by_its_tally_and_told_with_its_events(
         seen.append(tally)
         return end()
 
-    ended = await storage.jobs.end("job", decide, JobEvent("job", "halted", "Why.", Epoch(6.0)))
+    ended = await storage.jobs.end("job", decide, JobEvent("job", EventName.HALTED, "Why.", Epoch(6.0)))
     assert [Tally({}, 2)] == seen
     assert (JobState.PAUSED, EndReason.INTERRUPTED, True) == (ended.state, ended.reason_code, ended.auto_resumable)
     assert (2.0, 3) == (ended.seconds, ended.peak_calls)
     assert ["started", "halted", "paused"] == [name for _, name, _ in await storage.jobs.events("job")]
     assert not await storage.jobs.is_reported("job")
-    await storage.record(JobEvent("job", "reported", "It is in r.csv.", Epoch(7.0)))
+    await storage.record(JobEvent("job", EventName.REPORTED, "It is in r.csv.", Epoch(7.0)))
     assert await storage.jobs.is_reported("job")
 
 
@@ -629,7 +630,7 @@ async def test_records_are_written_together_and_a_notice_once(storage: Storage) 
     await storage.nightly.record_taken("digest", "f.csv", "1~f.csv", night="a", sandbox="", at=Epoch(1.0))
     notice = Notice("key", "subject", "body", None, Epoch(3.0), "a")
     records: list[Record] = [ACT, notice, replace(notice, subject="again"), IntakeResult("digest", "a", "", "job")]
-    await storage.record(*records, JobEvent("job", "locked", "Wait.", Epoch(4.0)))
+    await storage.record(*records, JobEvent("job", EventName.LOCKED, "Wait.", Epoch(4.0)))
     assert [notice] == await storage.nightly.due_notices(notice.at, night="a")
     assert await storage.nightly.taken("digest", night="a", sandbox="sandbox") is None
     taken_before = await storage.nightly.taken("digest", night="a", sandbox="")

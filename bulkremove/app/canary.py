@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from bulkremove.app.consent import check_sandbox_match
 from bulkremove.app.context import Context
 from bulkremove.domain.errors import ConsentMissing
+from bulkremove.domain.event_names import EventName
 from bulkremove.domain.hosts import is_sandbox
 from bulkremove.domain.job import Job
 from bulkremove.domain.operation import ENROLL_LEARNER, Words
@@ -95,7 +96,7 @@ class Canaries:
         """Record that a row of the job waits for an answer, if one does."""
         if row := await self.waiting(job):
             text = _question_without_ids(row, job.words)
-            await self._context.storage.record(JobEvent(job.id, "canary", text, self._context.clock.wall()))
+            await self._context.storage.record(JobEvent(job.id, EventName.CANARY, text, self._context.clock.wall()))
 
     async def confirm(self, job: Job, *, by: str) -> None:
         """Record that a person saw that the first row had its effect.
@@ -125,7 +126,9 @@ class Canaries:
             )
         at = self._context.clock.wall()
         entry = Act(by, "canary_confirmed", {"job": job.id, "client": job.client, "host": job.host}, at)
-        event = JobEvent(job.id, "canary_confirmed", f"{by} saw that the first learner is {job.words.proven}.", at)
+        event = JobEvent(
+            job.id, EventName.CANARY_CONFIRMED, f"{by} saw that the first learner is {job.words.proven}.", at
+        )
         await self._store.add(Canary(job.client, job.host, job.operation, at, by, job.id), entry, event)
 
     async def give_up(self, job: Job, *, by: str) -> None:
@@ -142,7 +145,7 @@ class Canaries:
         at = self._context.clock.wall()
         entry = Act(by, "canary_given_up", {"job": job.id, "client": job.client, "host": job.host}, at)
         text = f"{by} said that nobody can look the first learner up any more: one row is sent alone again."
-        await self._context.storage.record(entry, JobEvent(job.id, "canary_given_up", text, at))
+        await self._context.storage.record(entry, JobEvent(job.id, EventName.CANARY_GIVEN_UP, text, at))
 
 
 def flag(job: Job) -> str:

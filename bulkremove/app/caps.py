@@ -9,6 +9,7 @@ from bulkremove.app.context import Context
 from bulkremove.config import Settings
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing
+from bulkremove.domain.event_names import EventName
 from bulkremove.domain.job import Job, JobState
 from bulkremove.domain.leavers_list import says_why_unknown
 from bulkremove.domain.operation import ENROLL_LEARNER, REMOVE_LEARNER
@@ -93,16 +94,17 @@ async def job_problem(context: Context, job: Job, rows_left: int, *, cap: int, e
         job.state is JobState.READY or job.is_in_announced_wait or job.driven_at >= start_of_today(context)
     )
     is_paused_by_person = job.state is JobState.PAUSED and not job.auto_resumable
-    is_approved = await last_decision(context.storage, job) == "approved"
+    is_approved = await last_decision(context.storage, job) is EventName.APPROVED
     if not rows_left or (is_approved and is_of_approved_run and not is_paused_by_person):
         return ""
     return await rows_left_problem(context, job, rows_left, cap=cap, extra_removals=extra_removals)
 
 
-async def last_decision(storage: Storage, job: Job) -> str:
-    """Whether the job was ``approved`` or ``held`` last; empty if it was neither."""
+async def last_decision(storage: Storage, job: Job) -> EventName | None:
+    """Whether the job was approved or held last; None if it was neither."""
     events = await storage.jobs.events(job.id)
-    return next((name for _, name, _ in reversed(events) if name in ("approved", "held")), "")
+    decisions = (EventName.APPROVED, EventName.HELD)
+    return next((EventName(name) for _, name, _ in reversed(events) if name in decisions), None)
 
 
 async def rows_left_problem(context: Context, job: Job, rows_left: int, *, cap: int, extra_removals: int = 0) -> str:

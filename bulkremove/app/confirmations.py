@@ -19,6 +19,7 @@ from bulkremove.app.results import Preview
 from bulkremove.app.wordings import Wordings
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import BulkremoveError, ConsentMissing
+from bulkremove.domain.event_names import EventName
 from bulkremove.domain.ids import new_job_id, without_ids
 from bulkremove.domain.job import FrontEnd, Job, JobState
 from bulkremove.domain.permissions import AccountSet
@@ -271,4 +272,4 @@ def _of_removal(job: Job, preview: Preview) -> list[JobEvent]:
     if not job.is_enrolment or preview.retry_of is None:
         return []
     text = f"Job {job.id} was made to put {preview.plan.removals:,} of these people back."
-    return [JobEvent(preview.retry_of, "put_back", text, job.created_at)]
+    return [JobEvent(preview.retry_of, EventName.PUT_BACK, text, job.created_at)]

@@ -22,6 +22,7 @@ from bulkremove.app.runs import Runs
 from bulkremove.app.stopping import Stopping
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import BulkremoveError, ConsentMissing, JobBusy
+from bulkremove.domain.event_names import EventName
 from bulkremove.domain.hosts import is_same_target
 from bulkremove.domain.job import EndReason, FrontEnd, Job, JobState
 from bulkremove.domain.row import Status
@@ -94,7 +95,8 @@ class JobSupervisor:
             elif job.driven_by is FrontEnd.PAGE and (
                 job.state is not JobState.PAUSED or job.reason_code is EndReason.SERVER_STOPPED
             ):
-                await jobs.add_event(job.id, "taken_up", "The server was started again; the job goes on by itself.")
+                text = "The server was started again; the job goes on by itself."
+                await jobs.add_event(job.id, EventName.TAKEN_UP, text)
                 self.start(job, by=ACTOR)
                 resumed.append(job)
         return resumed, need_review

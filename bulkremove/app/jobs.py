@@ -14,6 +14,7 @@ from bulkremove.app.results import PAGE_SIZE
 from bulkremove.domain.attempt import LookupResult, Note
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing, JobBusy, JobNotFound, NoteRejected
+from bulkremove.domain.event_names import EventName
 from bulkremove.domain.job import EndReason, Job, JobState, Tally
 from bulkremove.domain.operation import Operation
 from bulkremove.domain.permissions import EVERY_ACCOUNT, AccountSet
@@ -121,7 +122,9 @@ class Jobs:
 
     async def was_released(self, job: Job) -> bool:
         """Whether the job was approved before, or a run of it ever began: its plan's hash is no consent any more."""
-        return any(name in ("started", "approved") for _, name, _ in await self._storage.jobs.events(job.id))
+        return any(
+            name in (EventName.STARTED, EventName.APPROVED) for _, name, _ in await self._storage.jobs.events(job.id)
+        )
 
     async def of_key(self, key: str, plan_hash: str, accounts: AccountSet) -> Job | None:
         """The job of these accounts that a program confirmed with this idempotency key; None if there is none.
@@ -173,8 +176,8 @@ class Jobs:
         """The job's events: time, stable name and text."""
         return await self._storage.jobs.events(job.id)
 
-    async def add_event(self, job_id: str, name: str, text: str) -> None:
-        """Store an event of a job under a stable name."""
+    async def add_event(self, job_id: str, name: EventName, text: str) -> None:
+        """Store an event of a job."""
         await self._storage.record(JobEvent(job_id, name, text, self._context.clock.wall()))
 
     async def unknown_without_note(self, job: Job) -> int:
@@ -217,7 +220,7 @@ class Jobs:
         check_rows_left(job, rows_left, present, was_released=was_released)
         records = (
             Act(by, "approved", {"job": job.id, "plan": job.plan_hash, "compared": compared or 0}, at),
-            JobEvent(job.id, "approved", f"{by} approved it.", at),
+            JobEvent(job.id, EventName.APPROVED, f"{by} approved it.", at),
         )
 
         def check(job: Job) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from bulkremove.domain.attempt import Outcome
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import BulkremoveError, ReadFailed
+from bulkremove.domain.event_names import EventName
 from bulkremove.domain.ids import TRIMMED_CHARACTERS
 from bulkremove.domain.job import Job
 from bulkremove.domain.operation import GET_BATCH, Call
@@ -27,7 +28,6 @@ OPTION = "learner_counts"
 """The option of a job that holds the counts before it, as JSON: lists of course, batch and count."""
 MAX_BATCHES = 30
 """Batches that are counted after a run, with a call each; of a job with more batches none is."""
-EVENT = "counts_compared"
 
 _Batch = tuple[str, str]
 
@@ -74,7 +74,7 @@ async def compare(
     if differences:
         hint = "Others may have enrolled or removed people meanwhile; if not, look at these batches in Zoho People."
         text = " ".join([*differences, hint])
-    await storage.record(JobEvent(job.id, EVENT, text, at))
+    await storage.record(JobEvent(job.id, EventName.COUNTS_COMPARED, text, at))
     return text if differences else ""
 
 

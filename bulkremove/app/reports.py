@@ -9,6 +9,7 @@ from bulkremove.app.context import Context
 from bulkremove.app.results import PAGE_SIZE, RunResult
 from bulkremove.domain.attempt import Outcome
 from bulkremove.domain.errors import ReportFailed
+from bulkremove.domain.event_names import WAITS, EventName
 from bulkremove.domain.job import Job
 from bulkremove.domain.row import Status
 from bulkremove.report import (
@@ -22,9 +23,6 @@ from bulkremove.report import (
     warning_text,
 )
 from bulkremove.storage.interface.records import JobEvent
-
-WAITS = frozenset({"locked", "failing", "unreachable", "no_token"})
-"""Names of the events that begin a wait in which no row is sent."""
 
 
 class Reports:
@@ -94,7 +92,7 @@ class Reports:
         except ReportFailed as failed:
             warnings.append(str(failed))
         else:
-            event = JobEvent(job.id, "reported", f"The report is in {report}.", self._context.clock.wall())
+            event = JobEvent(job.id, EventName.REPORTED, f"The report is in {report}.", self._context.clock.wall())
             await self._storage.record(event)
         text = summary(job, tally, report=str(report) if report else None)
         return RunResult(job, tally, report, retry, text, " ".join(filter(None, warnings)) or None)

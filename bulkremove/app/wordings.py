@@ -13,6 +13,7 @@ from bulkremove.app.consent import check_sandbox_match, is_same_person
 from bulkremove.app.context import Context
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing
+from bulkremove.domain.event_names import EventName
 from bulkremove.domain.job import Job
 from bulkremove.domain.operation import REMOVE_LEARNER, Operation
 from bulkremove.domain.wording import is_acceptable
@@ -70,7 +71,7 @@ class Wordings:
             text = f"{by} accepted {evidence.wording} as the proof of a removal, for plans that are made from now on."
             return accepted, [
                 Act(by, "wording_accepted", {**facts, "host": evidence.host}, at),
-                JobEvent(job.id, "wording_accepted", text, at),
+                JobEvent(job.id, EventName.WORDING_ACCEPTED, text, at),
             ]
 
         return await self._store.accept(job.id, number, decide)

@@ -14,6 +14,7 @@ from bulkremove.config import Settings
 from bulkremove.domain.attempt import PendingRow
 from bulkremove.domain.clock import Clock, Epoch, Monotonic, later, seconds_between
 from bulkremove.domain.errors import ConsentMissing
+from bulkremove.domain.event_names import EventName
 from bulkremove.domain.job import EndReason, Job, JobState, Tally
 from bulkremove.domain.ledger import SuspensionReason
 from bulkremove.domain.operation import OPERATIONS
@@ -86,7 +87,7 @@ class JobRun:
         self._counts, self._unsettled = Counter(tally.counts), tally.open
         started = self._clock.monotonic()
         text = f"{self._unsettled} rows are to be sent."
-        await self._storage.jobs.start(self._job.id, self._event("started", text), check=self._check_unchanged)
+        await self._storage.jobs.start(self._job.id, self._event(EventName.STARTED, text), check=self._check_unchanged)
         self._publish(text)
         limiter = RateLimiter(
             self._storage.attempts,
@@ -181,7 +182,7 @@ class JobRun:
             self._run_end = run_end
             self._stop.request(run_end.reason, run_end.code, auto_resumable=run_end.auto_resumable)
             # Written with the end of the run, since the outcome of the response must be written first.
-            self._early_end = self._event("halted", run_end.reason)
+            self._early_end = self._event(EventName.HALTED, run_end.reason)
             self._publish(run_end.reason)
 
     async def _record_lockout(self, lockout: Lockout) -> None:
@@ -192,13 +193,13 @@ class JobRun:
                 "uses the same organisation's allowance. "
                 f"From now on at most {lockout.lowered_to} calls per window are made."
             )
-        await self._record(lockout.reason.value, text)
+        await self._record(EventName(lockout.reason.value), text)
 
     async def _wait_for_token(self, wait: TokenWait) -> None:
         until = later(self._clock.wall(), wait.seconds / self._clock.speed)
         if seconds_between(self._token_at, until) > 1.0:  # each row in flight reports the same wait
             self._token_at = until
-            await self._record("no_token", f"{wait.message} It is requested again at {local(until):%H:%M:%S}.")
+            await self._record(EventName.NO_TOKEN, f"{wait.message} It is requested again at {local(until):%H:%M:%S}.")
 
     # Progress and events for people
 
@@ -207,11 +208,11 @@ class JobRun:
             self._wait = wait
             self._publish()
 
-    async def _record(self, name: str, text: str) -> None:
+    async def _record(self, name: EventName, text: str) -> None:
         await self._storage.record(self._event(name, text))
         self._publish(text)
 
-    def _event(self, name: str, text: str) -> JobEvent:
+    def _event(self, name: EventName, text: str) -> JobEvent:
         return JobEvent(self._job.id, name, text, self._clock.wall())
 
     def _publish(self, message: str = "", settled: tuple[int, Status] | None = None) -> None:

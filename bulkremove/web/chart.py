@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bulkremove.domain.event_names import EventName
 from bulkremove.report import Timeline, duration
 
 WIDTH, HEIGHT = 600, 120
 """Size of the drawing in SVG units; the page scales it."""
-_WAIT_TEXTS = {
-    "locked": "locked out by Zoho",
-    "failing": "Zoho failing",
-    "unreachable": "Zoho not reached",
-    "no_token": "no access token",
+_WAIT_TEXTS: dict[str, str] = {
+    EventName.LOCKED: "locked out by Zoho",
+    EventName.FAILING: "Zoho failing",
+    EventName.UNREACHABLE: "Zoho not reached",
+    EventName.NO_TOKEN: "no access token",
 }
-"""What the chart says about a wait, by the name of its event."""
+"""What the chart says about a wait, by its event."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from bulkremove.app.leavers import LeaverSearch, LeaversFound
 from bulkremove.app.nightly.result import NightlyResult
 from bulkremove.domain.attempt import Outcome
 from bulkremove.domain.errors import BulkremoveError, JournalFailed, SourceFailed
+from bulkremove.domain.event_names import EventName
 from bulkremove.domain.job import Job
 from bulkremove.domain.leavers_list import RECORD_COLUMN, is_leavers_list
 from bulkremove.domain.row import Removal, Status
@@ -94,7 +95,7 @@ class LeaversSource:
         that is, as when its source was changed, a person's approval must do.
         """
         if self.found is None and is_leavers_list(job.header):
-            return "" if await last_decision(self._storage, job) == "approved" else NOT_COMPARED
+            return "" if await last_decision(self._storage, job) is EventName.APPROVED else NOT_COMPARED
         is_open = (Status.NOT_SENT, Status.UNKNOWN)
 
         def compare(outcomes: Iterator[Outcome]) -> str:

@@ -18,6 +18,7 @@ from bulkremove.app.results import RunResult
 from bulkremove.app.runs import Runs
 from bulkremove.domain.clock import later
 from bulkremove.domain.errors import BulkremoveError, ConsentMissing, FileRefused, JobBusy, SettingsError
+from bulkremove.domain.event_names import EventName
 from bulkremove.domain.job import APPROVAL_DAYS, EndReason, Job, JobState
 from bulkremove.engine.progress import Stop
 from bulkremove.report import counts_without_zeros
@@ -158,7 +159,7 @@ class NightlyJobs:
 
     async def _run_count(self, job_id: str) -> int:
         """How many runs of the job have started; part of a notice's key, so that each run is reported once."""
-        return sum(name == "started" for _, name, _ in await self._storage.jobs.events(job_id))
+        return sum(name == EventName.STARTED for _, name, _ in await self._storage.jobs.events(job_id))
 
 
 def _is_put_off(job: Job, result: NightlyResult) -> bool:

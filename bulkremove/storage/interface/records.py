@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bulkremove.domain.clock import Epoch
+from bulkremove.domain.event_names import EventName
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +21,10 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class JobEvent:
-    """An event of a job, for people to read later. ``name``: a stable name.
-
-    An event with the name ``locked`` also counts as a lockout of the job.
-    """
+    """An event of a job, for people to read later. ``LOCKED`` also counts as a lockout of the job."""
 
     job: str
-    name: str
+    name: EventName
     text: str
     at: Epoch
 

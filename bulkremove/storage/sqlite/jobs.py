@@ -11,6 +11,7 @@ from itertools import islice
 
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import JobNotFound
+from bulkremove.domain.event_names import EventName
 from bulkremove.domain.hosts import is_same_target
 from bulkremove.domain.job import EndReason, FrontEnd, Job, JobState, Tally
 from bulkremove.domain.permissions import EVERY_ACCOUNT, AccountSet
@@ -181,7 +182,7 @@ class SqliteJobs:
         def hold(transaction: Transaction) -> bool:
             if transaction.execute(_JOBS.hold_job, job=job_id, reason=reason, at=at).rowcount != 1:
                 return False
-            write_records(transaction, (*records, JobEvent(job_id, JobState.HELD.value, reason, at)))
+            write_records(transaction, (*records, JobEvent(job_id, EventName.HELD, reason, at)))
             return True
 
         return await self._database.write(hold)
@@ -269,7 +270,7 @@ def _end(transaction: Transaction, job_id: str, end: JobEnd, records: Iterable[R
         auto_resumable=int(end.auto_resumable),
     )
     text = end.reason or "Every row has its status."
-    write_records(transaction, (*records, JobEvent(job_id, end.state.value, text, end.at)))
+    write_records(transaction, (*records, JobEvent(job_id, EventName(end.state.value), text, end.at)))
     return _get(transaction, job_id)
 
 

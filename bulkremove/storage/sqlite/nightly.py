@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bulkremove.domain.clock import Epoch
+from bulkremove.domain.event_names import EventName
 from bulkremove.domain.hosts import is_sandbox
 from bulkremove.storage.interface.nightly import NightlyRunRecord, TakenFile
 from bulkremove.storage.interface.records import Notice, Record
@@ -26,7 +27,7 @@ class SqliteNightly:
         def begin(transaction: Transaction) -> int:
             run = transaction.execute(_NIGHTLY.begin_run, date=date, night=night, sandbox=sandbox, at=at).lastrowid
             text = _mark(sandbox, f"The run of night {night} of {date} has begun.")
-            log_event(transaction, "nightly_started", text, night=night)
+            log_event(transaction, EventName.NIGHTLY_STARTED, text, night=night)
             return int(run or 0)
 
         return await self._database.write(begin)
@@ -36,7 +37,7 @@ class SqliteNightly:
             values = {"run": run, "end": end, "at": at, "good": int(is_good), "clock_skew": clock_skew}
             night = str(transaction.execute(_NIGHTLY.end_run, **values).fetchone()[0])
             how = "ended well" if is_good else "ended, and something needs a person"
-            log_event(transaction, "nightly_ended", f"The run of night {night} {how}.", night=night)
+            log_event(transaction, EventName.NIGHTLY_ENDED, f"The run of night {night} {how}.", night=night)
 
         await self._database.write(finish)
 
@@ -45,7 +46,7 @@ class SqliteNightly:
             run = transaction.execute(_NIGHTLY.begin_run, date=date, night=night, sandbox=sandbox, at=at).lastrowid
             transaction.execute(_NIGHTLY.end_run, run=run, end="skipped", at=at, good=0, clock_skew=None)
             text = _mark(sandbox, f"The run of night {night} of {date} does not take place.")
-            log_event(transaction, "nightly_skipped", text, night=night)
+            log_event(transaction, EventName.NIGHTLY_SKIPPED, text, night=night)
             write_records(transaction, records)
 
         await self._database.write(skip)
@@ -126,13 +127,15 @@ class SqliteNightly:
         return await self._database.read(lambda reader: dict(reader.execute(_NIGHTLY.count_waiting).fetchall()))
 
     async def notice_sent(self, notice: Notice, *, at: Epoch) -> None:
-        await self._execute(_NIGHTLY.notice_sent, event="notice_sent", key=notice.key, night=notice.night, at=at)
+        await self._execute(
+            _NIGHTLY.notice_sent, event=EventName.NOTICE_SENT, key=notice.key, night=notice.night, at=at
+        )
 
     async def notice_failed(self, notice: Notice, *, had: str, next_at: Epoch) -> None:
         key = {"key": notice.key, "night": notice.night}
-        await self._execute(_NIGHTLY.notice_failed, event="notice_failed", **key, had=had, next_at=next_at)
+        await self._execute(_NIGHTLY.notice_failed, event=EventName.NOTICE_FAILED, **key, had=had, next_at=next_at)
 
-    async def _execute(self, sql: str, *, event: str = "", **values: object) -> None:
+    async def _execute(self, sql: str, *, event: EventName | None = None, **values: object) -> None:
         def execute(transaction: Transaction) -> None:
             transaction.execute(sql, **values)
             if event:

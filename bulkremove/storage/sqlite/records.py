@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from functools import partial
 
 from bulkremove.domain.clock import Epoch
+from bulkremove.domain.event_names import EventName
 from bulkremove.storage.interface.records import Act, IntakeResult, JobEvent, Notice, Record
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.transaction import Transaction
@@ -40,7 +41,7 @@ def write_records(transaction: Transaction, records: Iterable[Record]) -> None:
                     attachment=record.attachment,
                 )
                 if stored.rowcount == 1:  # not a second one with the same key
-                    log_event(transaction, "notice", record.subject, night=record.night)
+                    log_event(transaction, EventName.NOTICE, record.subject, night=record.night)
             case IntakeResult():
                 transaction.execute(
                     _NIGHTLY.set_result,
@@ -65,7 +66,7 @@ def append_act(transaction: Transaction, act: Act) -> None:
     count_change(transaction)
     facts = ", ".join(f"{name} {value}" for name, value in act.facts.items() if name != "job" and value != "")
     text = f"{act.actor}: {facts}" if facts else act.actor
-    log_event(transaction, f"audit.{act.act}", text, job=str(act.facts.get("job", "")))
+    _log(transaction, f"audit.{act.act}", text, job=str(act.facts.get("job", "")))
 
 
 def count_change(transaction: Transaction, *, job: str = "", position: int = 0, ledger: str = "") -> None:
@@ -84,13 +85,17 @@ def entry_hash(before: str, number: int, at: Epoch, actor: str, act: str, facts:
 
 def _add_event(transaction: Transaction, event: JobEvent) -> None:
     transaction.execute(_JOBS.insert_event, job=event.job, at=event.at, name=event.name, text=event.text)
-    if event.name == "locked":
+    if event.name is EventName.LOCKED:
         transaction.execute(_JOBS.count_lockout, job=event.job)
     log_event(transaction, event.name, event.text, job=event.job)
 
 
-def log_event(transaction: Transaction, name: str, text: str, *, job: str = "", night: str = "") -> None:
+def log_event(transaction: Transaction, name: EventName, text: str, *, job: str = "", night: str = "") -> None:
     """Log an event once the transaction is on disk. ``job``: its id, whose account and night are added."""
+    _log(transaction, name.value, text, job=job, night=night)
+
+
+def _log(transaction: Transaction, name: str, text: str, *, job: str, night: str = "") -> None:
     if _event_log.isEnabledFor(logging.INFO):
         row = transaction.execute(_JOBS.get_job, job=job).fetchone() if job else None
         extra = {

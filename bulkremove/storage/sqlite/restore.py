@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bulkremove.domain.clock import Clock, Epoch, later
 from bulkremove.domain.errors import JournalFailed
+from bulkremove.domain.event_names import EventName
 from bulkremove.domain.job import EndReason
 from bulkremove.storage.interface.records import JobEvent, Record
 from bulkremove.storage.interface.restore import LostCalls, RestoreLosses
@@ -74,7 +75,7 @@ class SqliteRestore:
             for job, position in _reached(transaction, mark).items():
                 transaction.execute(_ROWS.settle_up_to, job=job, position=position, detail=LOST, at=at)
                 transaction.execute(_JOBS.pause_restored, job=job, reason=why, code=EndReason.RESTORED, at=at)
-                write_records(transaction, [JobEvent(job, "restored", why, at)])
+                write_records(transaction, [JobEvent(job, EventName.RESTORED, why, at)])
             transaction.execute(_NIGHTLY.delete_waiting_notices)
             transaction.execute(_READS.delete_listings)  # whom they name may have been erased since
             forget_all_people(transaction)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 
 from bulkremove.domain.attempt import LookupResult, Note
+from bulkremove.domain.event_names import EventName
 from bulkremove.domain.wording import Wording
 from bulkremove.storage.interface.records import Act, JobEvent, Record
 from bulkremove.storage.interface.wordings import AcceptedWording, WordingEvidence
@@ -102,7 +103,7 @@ def _withdraw(
         transaction.execute(_WORDINGS.unsettle_proved_by, job=job, number=number, detail=UNPROVEN)
         reason = why if own in ([], [account]) else elsewhere
         text = f"{reason}, so {wording} proves no removal any more. Rows that have become unknown: {rows}."
-        records.append(JobEvent(job, "wording_withdrawn", text, act.at))
+        records.append(JobEvent(job, EventName.WORDING_WITHDRAWN, text, act.at))
     transaction.execute(_WORDINGS.withdraw_wording, number=number)
     write_records(transaction, records)
     return True
