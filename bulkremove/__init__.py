@@ -9,21 +9,30 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bulkremove.domain.errors import (
+        ActionRefused,
+        AlreadyConfirmed,
         BulkremoveError,
+        CanaryPending,
+        CapExceeded,
         ConsentMissing,
         FileRefused,
         JobBusy,
         JobNotFound,
+        JobUnsuitable,
         JournalBusy,
         JournalFailed,
+        LearnerNotFound,
         LocalFileFailed,
         NotAuthorized,
         OtherHomeSends,
+        PlanNotReady,
+        PlanOutdated,
         ReadFailed,
         ReportFailed,
         SandboxError,
         SettingsError,
         TokenDelayed,
+        WordingRejected,
     )
     from bulkremove.domain.job import JobState
     from bulkremove.domain.row import Status
@@ -34,7 +43,11 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "ActionRefused",
+    "AlreadyConfirmed",
     "BulkremoveError",
+    "CanaryPending",
+    "CapExceeded",
     "Client",
     "ConsentMissing",
     "FileRefused",
@@ -42,12 +55,16 @@ __all__ = [
     "JobBusy",
     "JobNotFound",
     "JobState",
+    "JobUnsuitable",
     "JournalBusy",
     "JournalFailed",
+    "LearnerNotFound",
     "LocalFileFailed",
     "NotAuthorized",
     "OtherHomeSends",
     "Plan",
+    "PlanNotReady",
+    "PlanOutdated",
     "Progress",
     "ReadFailed",
     "ReportFailed",
@@ -57,6 +74,7 @@ __all__ = [
     "Status",
     "SyncClient",
     "TokenDelayed",
+    "WordingRejected",
     "__version__",
 ]
 

@@ -11,7 +11,7 @@ import pytest
 
 from bulkremove.app import App, RunResult, SandboxOptions
 from bulkremove.config import Settings
-from bulkremove.domain.errors import ConsentMissing
+from bulkremove.domain.errors import JobUnsuitable
 from bulkremove.domain.job import JobState
 from bulkremove.domain.row import Status
 from bulkremove.reading.options import ReadOptions
@@ -77,7 +77,7 @@ async def test_an_application_for_each_request_leaves_a_running_job_alone(tmp_pa
 async def test_a_retry_of_a_job_whose_rows_are_all_settled_makes_no_job(tmp_path: Path) -> None:
     with account(tmp_path) as environ, closing(application(environ)) as app:
         ended = await run_job(app, tmp_path, 0)
-        with pytest.raises(ConsentMissing, match="no rows to send again"):
+        with pytest.raises(JobUnsuitable, match="no rows to send again"):
             await app.plans.retry(ended.job.id, unknown_checked=True)
         assert [ended.job.id] == [job.id for job in await app.jobs.all()]
 

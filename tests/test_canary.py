@@ -15,7 +15,7 @@ from bulkremove.app.doctor import checks
 from bulkremove.config import Settings
 from bulkremove.domain.attempt import LookupResult
 from bulkremove.domain.clock import Clock, Epoch
-from bulkremove.domain.errors import ConsentMissing, JobBusy
+from bulkremove.domain.errors import ActionRefused, CanaryPending, JobBusy, JobUnsuitable
 from bulkremove.domain.job import EndReason, Job, JobState
 from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.domain.permissions import EVERY_ACCOUNT, Role
@@ -54,11 +54,11 @@ async def test_one_row_is_sent_alone_and_the_others_follow_a_persons_word(tmp_pa
         (recorded,) = [text for _, name, text in await app.jobs.events(job) if name == "canary"]
         assert f"row 2 of job {job.id}. Zoho answered HTTP 200, code 200." in recorded
         assert "478346" not in recorded
-        with pytest.raises(ConsentMissing, match="are they gone from the batch"):
+        with pytest.raises(CanaryPending, match="are they gone from the batch"):
             await run(app, job)
         assert 5 == (await app.jobs.tally(job)).open
         await app.canaries.confirm(job, by="kim")
-        with pytest.raises(ConsentMissing, match="waits to be confirmed"):
+        with pytest.raises(JobUnsuitable, match="waits to be confirmed"):
             await app.canaries.confirm(job, by="kim")
         assert 6 == (await run(app, job)).tally[Status.REMOVED]
         assert not (await app.plans.preview(tmp_path / "f.csv", name="f.csv", options=ReadOptions())).is_canary
@@ -69,16 +69,16 @@ async def test_no_other_job_of_the_account_sends_a_row_meanwhile(tmp_path: Path)
         first = await planned(app, tmp_path, triples(3))
         second = await planned(app, tmp_path, triples(3, first=6), "second.csv")
         await run(app, first)
-        with pytest.raises(ConsentMissing, match=f"bulkremove canary {first.id} --gone"):
+        with pytest.raises(CanaryPending, match=f"bulkremove canary {first.id} --gone"):
             await run(app, second)
         assert 3 == (await app.jobs.tally(second)).open
-        with pytest.raises(ConsentMissing, match="for another account with the same client") as refused:
+        with pytest.raises(CanaryPending, match="for another account with the same client") as refused:
             await app.canaries.check(replace(second, account="another"))
         assert first.id not in f"{refused.value} {refused.value.page_text}", "its people may not see that job"
-        with pytest.raises(ConsentMissing, match="are they gone from the batch"):
+        with pytest.raises(CanaryPending, match="are they gone from the batch"):
             await planned(app, tmp_path, triples(2, first=9), "third.csv")
         await app.jobs.cancel(first.id, by="jo")  # the learner was not gone
-        with pytest.raises(ConsentMissing):
+        with pytest.raises(ActionRefused):
             await run(app, second)
 
 
@@ -88,7 +88,7 @@ async def test_a_row_that_was_not_removed_confirms_nothing(tmp_path: Path) -> No
         ended = await run(app, job)
         assert (1, 2) == (ended.tally[Status.NOT_FOUND], (await app.jobs.tally(job)).open)
         assert await app.canaries.question(job) == ""
-        with pytest.raises(ConsentMissing):
+        with pytest.raises(ActionRefused):
             await app.canaries.confirm(job, by="kim")
         ended = await run(app, job)
         assert (1, 1, 1) == tuple(ended.tally[s] for s in (Status.NOT_FOUND, Status.REMOVED, Status.NOT_SENT))
@@ -104,7 +104,7 @@ async def test_a_first_row_whose_fate_is_unknown_is_asked_about(tmp_path: Path, 
         for _ in range(3):
             try:
                 ended = await run(app, job)
-            except ConsentMissing:
+            except ActionRefused:
                 break
         tally = await app.jobs.tally(await app.jobs.find(job.id))
         assert tally.open >= 2, "no second row is sent unasked"
@@ -123,7 +123,7 @@ async def test_a_first_row_that_was_noted_as_still_there_is_not_confirmed(tmp_pa
         await app.jobs.cancel(job.id, by="jo")
         (unknown,) = await app.reports.outcomes(job, Status.UNKNOWN)
         await app.jobs.add_note(job.id, unknown.number, "", result=LookupResult.STILL_THERE, by="kim")
-        with pytest.raises(ConsentMissing, match=f"Row {unknown.number} of job {job.id} was noted as still there"):
+        with pytest.raises(CanaryPending, match=f"Row {unknown.number} of job {job.id} was noted as still there"):
             await app.canaries.confirm(job, by="jo")
         assert await app.canaries.question(job)
         await app.jobs.add_note(job.id, unknown.number, "", result=LookupResult.GONE, by="kim")
@@ -148,7 +148,7 @@ async def test_two_runs_at_once_send_one_first_row(tmp_path: Path) -> None:
         results = await asyncio.gather(run(app, first), run(app, second), return_exceptions=True)
         removed = [(await app.jobs.tally(await app.jobs.find(job.id)))[Status.REMOVED] for job in (first, second)]
         assert 1 == sum(removed)
-        assert 1 == sum(isinstance(result, ConsentMissing | JobBusy) for result in results)
+        assert 1 == sum(isinstance(result, ActionRefused | JobBusy) for result in results)
 
 
 async def test_each_client_and_host_has_a_canary_of_its_own_and_a_sandbox_none(tmp_path: Path) -> None:
@@ -189,15 +189,15 @@ async def test_an_erased_first_learner_is_never_confirmed_and_one_row_is_sent_al
     with closing(careful(tmp_path)) as app:
         job = await planned(app, tmp_path, triples(6))
         job = (await run(app, job)).job
-        with pytest.raises(ConsentMissing, match="can still be looked up"):
+        with pytest.raises(CanaryPending, match="can still be looked up"):
             await app.canaries.give_up(job, by="kim")
         found = await app.retention.find_learner(FIRST)
         assert any("Nobody has confirmed the first removal" in sentence for sentence in found.manual_steps)
         await app.retention.forget(found, by="kim")
         assert "nobody can look them up" in await app.canaries.question(job)
-        with pytest.raises(ConsentMissing, match="Nothing was confirmed"):
+        with pytest.raises(CanaryPending, match="Nothing was confirmed"):
             await app.canaries.confirm(job, by="kim")
-        with pytest.raises(ConsentMissing, match=f"bulkremove canary {job.id} --again"):
+        with pytest.raises(CanaryPending, match=f"bulkremove canary {job.id} --again"):
             await run(app, job)
         await app.canaries.give_up(job, by="kim")
         assert ("canary_given_up", "kim") == ((entry := (await app.audit.newest(1, EVERY_ACCOUNT))[0]).act, entry.actor)
@@ -221,9 +221,9 @@ async def test_a_first_removal_whose_rows_retention_deleted_is_not_begun_anew_un
             await app.jobs.cancel(job.id, by="jo")
         clock.ahead = 31 * 86_400.0
         assert 1 == (await app.retention.delete_expired()).jobs
-        with pytest.raises(ConsentMissing, match="its rows were deleted after their time"):
+        with pytest.raises(CanaryPending, match="its rows were deleted after their time"):
             await planned(app, tmp_path, triples(3, first=3), "second.csv")
-        with pytest.raises(ConsentMissing, match="Nothing was confirmed"):
+        with pytest.raises(CanaryPending, match="Nothing was confirmed"):
             await app.canaries.confirm(job, by="kim")
         await app.canaries.give_up(job, by="kim")
         second = await planned(app, tmp_path, triples(3, first=3), "second.csv")
@@ -243,7 +243,7 @@ async def test_a_canary_that_was_given_up_asks_whatever_the_clock_was(tmp_path: 
         clock.ahead = 0.0
         second = await planned(app, tmp_path, triples(3, first=3), "second.csv")
         await run(app, second)
-        with pytest.raises(ConsentMissing, match="are they gone from the batch"):
+        with pytest.raises(CanaryPending, match="are they gone from the batch"):
             await run(app, second)
         assert 1 == (await app.jobs.tally(second))[Status.REMOVED]
 
@@ -257,7 +257,7 @@ async def test_a_first_removal_that_a_restored_journal_lost_is_asked_about(tmp_p
         restored = await app.backups.restored()
         assert restored is not None
         await app.backups.accept(restored, by="jo")
-        with pytest.raises(ConsentMissing, match="are they gone from the batch"):
+        with pytest.raises(CanaryPending, match="are they gone from the batch"):
             await run(app, job, rows_reviewed=5)
         assert "row 2, learner 478346000019558000" in await app.canaries.question(job)
 

@@ -16,7 +16,7 @@ from bulkremove.app import App, SandboxOptions
 from bulkremove.app.caps import removals_today, start_of_today
 from bulkremove.config import Settings
 from bulkremove.domain.clock import Epoch
-from bulkremove.domain.errors import ConsentMissing
+from bulkremove.domain.errors import ActionRefused, CapExceeded
 from bulkremove.domain.job import EndReason, FrontEnd, Job
 from bulkremove.domain.row import Status
 from bulkremove.engine.progress import Stop
@@ -62,7 +62,7 @@ async def test_a_resumed_job_waits_while_others_have_used_the_cap_of_the_day(tmp
             assert (
                 8 == (await run(app, await planned(app, tmp_path, triples(8, first=10), "b.csv"))).tally[Status.REMOVED]
             )
-            with pytest.raises(ConsentMissing, match="removes 8 learners and 8 count for today already; the cap is 10"):
+            with pytest.raises(CapExceeded, match="removes 8 learners and 8 count for today already; the cap is 10"):
                 await run(app, job, rows_reviewed=8)
             assert 8 == (await app.jobs.tally(job)).open
             clock.ahead = 2 * DAY
@@ -127,7 +127,7 @@ async def test_a_cap_that_was_lowered_holds_for_a_resumed_job(tmp_path: Path) ->
             await run(app, job, stop=stop)
     with closing(application(tmp_path, clock, 5)) as app:
         async with app.connections.in_sandbox():
-            with pytest.raises(ConsentMissing, match="give --max-removals 8"):
+            with pytest.raises(CapExceeded, match="give --max-removals 8"):
                 await run(app, job)
 
 
@@ -170,9 +170,7 @@ async def test_an_approval_over_the_cap_ends_with_its_day_unless_the_plan_announ
             )
             told = await app.plans.cap_problem(await app.jobs.find(job.id), 10)
             assert "It removes 10 learners and 10 count for today already; the cap is 10 a day." == told
-            with pytest.raises(
-                ConsentMissing, match="removes 10 learners and 10 count for today already; the cap is 10"
-            ):
+            with pytest.raises(CapExceeded, match="removes 10 learners and 10 count for today already; the cap is 10"):
                 await run(app, job, rows_reviewed=10)
 
 
@@ -189,7 +187,7 @@ async def test_jobs_that_are_resumed_at_once_do_not_pass_the_cap_together(tmp_pa
                 jobs.append(job)
             clock.ahead = 5 * DAY
             results = await asyncio.gather(*(run(app, job, rows_reviewed=8) for job in jobs), return_exceptions=True)
-            assert 2 == sum(isinstance(result, ConsentMissing) for result in results), results
+            assert 2 == sum(isinstance(result, ActionRefused) for result in results), results
             assert [0, 8, 8] == sorted([(await app.jobs.tally(job)).open for job in jobs])
 
 

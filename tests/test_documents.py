@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks.__main__ import MEASURES, OLD, renewed
 from bulkremove.cli import EXIT_CODES
+from bulkremove.domain import errors
 from bulkremove.domain.data_centers import DATA_CENTERS
 from bulkremove.domain.job import JobState
 from bulkremove.domain.ledger import SuspensionReason
@@ -45,6 +46,19 @@ def test_the_glossary_has_every_noun_of_the_domain_and_every_state() -> None:
     states = [state.value for states in (JobState, RowState, Status, SuspensionReason) for state in states]
     assert len(nouns) > 20
     assert [] == [word for word in (*nouns, *states) if f"`{word}`" not in glossary]
+
+
+def test_the_error_tree_is_that_of_the_classes() -> None:
+    """Each error with its parent, in the docstring and in the code."""
+    drawn: dict[str, str] = {}
+    path = ["Exception"]
+    for line in (errors.__doc__ or "").splitlines():
+        if found := re.match(r"    ([│├└─ ]*)([A-Z]\w+)", line):
+            depth = len(found[1]) // 4 + 1
+            path[depth:] = [found[2]]
+            drawn[found[2]] = path[depth - 1]
+    classes = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)]
+    assert drawn == {error.__name__: error.__bases__[0].__name__ for error in classes}
 
 
 def test_each_promise_has_a_proof_and_each_proof_its_promise() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from bulkremove.app import App
 from bulkremove.domain.clock import Epoch
-from bulkremove.domain.errors import ConsentMissing
+from bulkremove.domain.errors import ActionRefused, JobUnsuitable, LearnerNotFound, PlanOutdated
 from bulkremove.domain.event_names import EventName
 from bulkremove.domain.permissions import EVERY_ACCOUNT
 from bulkremove.domain.row import Status
@@ -112,7 +112,7 @@ async def test_a_command_that_waits_for_its_answer_does_not_send_an_erased_learn
         await run(app, await stored(app, first, tmp_path))
         waiting = await app.plans.preview(tmp_path / "f.csv", name="f.csv", options=ReadOptions())
         await forgotten(app)
-        with pytest.raises(ConsentMissing, match="erased since this plan was made"):
+        with pytest.raises(PlanOutdated, match="erased since this plan was made"):
             await stored(app, waiting, tmp_path)
         assert 1 == len(await app.jobs.all())
 
@@ -139,7 +139,7 @@ async def test_a_job_that_was_stored_since_the_search_is_not_passed_over(tmp_pat
         await run(app, await app.jobs.find(await job()))
         found = await app.retention.find_learner(LEARNER)
         second = await job()
-        with pytest.raises(ConsentMissing, match="still to be sent"):
+        with pytest.raises(JobUnsuitable, match="still to be sent"):
             await app.retention.forget(found, by="kim")
         assert "forgot" not in [entry.act for entry in await app.audit.newest(9, EVERY_ACCOUNT)]
         assert 3 == (await app.jobs.tally(await app.jobs.find(second))).open
@@ -164,8 +164,8 @@ async def test_an_erasure_and_a_confirmation_at_once_never_both_succeed(tmp_path
                 return await app.retention.forget(found, by="kim")  # type: ignore[arg-type] # bound above
 
             results = await asyncio.gather(stored(app, waiting, tmp_path), erase(), return_exceptions=True)
-            assert [True] == [isinstance(one, ConsentMissing) for one in results if isinstance(one, Exception)], results
-            if isinstance(results[0], ConsentMissing):
+            assert [True] == [isinstance(one, ActionRefused) for one in results if isinstance(one, Exception)], results
+            if isinstance(results[0], ActionRefused):
                 break  # the learner is erased now
             await app.jobs.cancel(results[0].id, by="jo")  # type: ignore[union-attr] # it is a job
 
@@ -211,7 +211,7 @@ async def test_no_text_of_the_journal_names_an_erased_learner(tmp_path: Path) ->
         assert LEARNER not in said.replace(f"1{LEARNER}2", "")
         assert 3 == said.count(other), "an event, and the two texts of a notice"
         assert "Row 2, learner (erased) in batch 1." in said
-        with pytest.raises(ConsentMissing, match="knows the learner id"):
+        with pytest.raises(LearnerNotFound, match="knows the learner id"):
             await one.app.retention.find_learner(LEARNER)
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from bulkremove.app import metrics
 from bulkremove.app.retention import DeletionCounts
-from bulkremove.domain.errors import ConsentMissing, JournalFailed, ReportFailed
+from bulkremove.domain.errors import JobUnsuitable, JournalFailed, LearnerNotFound, ReportFailed
 from bulkremove.domain.job import JobState
 from bulkremove.domain.permissions import EVERY_ACCOUNT, Role
 from bulkremove.domain.row import Status
@@ -82,7 +82,7 @@ async def test_a_forgotten_person_stands_nowhere_and_it_is_said_where_they_stood
         outcomes = list(await one.app.reports.outcomes(await one.job()))
         assert 1 == sum(set(row.cells) == {""} for row in outcomes)
         assert 5 == (await one.app.jobs.tally(await one.job()))[Status.REMOVED]
-        with pytest.raises(ConsentMissing, match="knows the learner id"):
+        with pytest.raises(LearnerNotFound, match="knows the learner id"):
             await one.app.retention.find_learner(LEARNER)
         assert LEARNER not in str(await one.app.audit.newest(50, EVERY_ACCOUNT))
 
@@ -115,7 +115,7 @@ async def test_who_is_still_to_be_removed_is_not_forgotten(tmp_path: Path) -> No
         one.drop("leavers.csv", triples(5))
         await one.run()
         assert JobState.HELD == (await one.job()).state
-        with pytest.raises(ConsentMissing, match="still to be sent"):
+        with pytest.raises(JobUnsuitable, match="still to be sent"):
             await one.app.retention.find_learner(LEARNER)
 
 

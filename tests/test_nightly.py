@@ -27,7 +27,7 @@ from bulkremove.app.nightly.hold_rules import reasons_to_hold
 from bulkremove.cli.exit_codes import of_nightly_run
 from bulkremove.config import DEFAULT_NIGHT, Night, Settings, load
 from bulkremove.domain.clock import Epoch
-from bulkremove.domain.errors import ConsentMissing, FileRefused, JobBusy, SettingsError
+from bulkremove.domain.errors import ActionRefused, ConsentMissing, FileRefused, JobBusy, SettingsError
 from bulkremove.domain.job import APPROVAL_SECONDS, EndReason, FrontEnd, JobState
 from bulkremove.domain.permissions import EVERY_ACCOUNT
 from bulkremove.domain.planner import plan
@@ -238,7 +238,7 @@ async def test_a_held_plan_runs_after_one_approval_and_never_before(tmp_path: Pa
         assert (await one.run()).ran == []
         assert await one.app.supervisor().resume_interrupted() == ([], [])
         await one.app.jobs.approve(held.id, by="kim")
-        with pytest.raises(ConsentMissing):
+        with pytest.raises(ActionRefused):
             await one.app.jobs.approve(held.id, by="kim")
         found = await one.run()
         assert [(held.id, JobState.FINISHED)] == [(job.id, job.state) for job in found.ran]

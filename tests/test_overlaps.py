@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bulkremove.app import App
-from bulkremove.domain.errors import ConsentMissing, ReportFailed
+from bulkremove.domain.errors import ActionRefused, ConsentMissing, ReportFailed
 from bulkremove.domain.job import APPROVAL_SECONDS, EndReason, FrontEnd, Job, JobState
 from bulkremove.domain.permissions import Role
 from bulkremove.domain.plan import OtherJob
@@ -298,7 +298,7 @@ async def test_the_cap_counts_what_people_confirmed_on_the_same_day(tmp_path: Pa
         preview = await app.plans.preview(tmp_path / "f.csv", name="f.csv", options=ReadOptions())
         assert preview.refusal is not None
         assert "today 4 were removed or confirmed already, and the cap is 5 a day" in preview.refusal.message
-        with pytest.raises(ConsentMissing):
+        with pytest.raises(ActionRefused):
             await stored(app, preview, tmp_path)
 
 

@@ -16,7 +16,7 @@ from bulkremove.app import App, SandboxOptions, SessionUser, this_person
 from bulkremove.app.audit_text import facts_in_words
 from bulkremove.config import Settings, load
 from bulkremove.domain.clock import Epoch
-from bulkremove.domain.errors import ConsentMissing, SettingsError, UserError
+from bulkremove.domain.errors import PlanOutdated, SettingsError, UserError
 from bulkremove.domain.job import APPROVAL_SECONDS, JobState
 from bulkremove.domain.permissions import EVERY_ACCOUNT, Access, Permission, Role
 from bulkremove.domain.row import Status
@@ -410,7 +410,7 @@ async def test_another_person_approves_what_a_command_has_planned(tmp_path: Path
             app, await app.plans.preview(tmp_path / "late.csv", name="late.csv", options=ReadOptions()), tmp_path
         )
         clock.ahead = APPROVAL_SECONDS + 60.0
-        with pytest.raises(ConsentMissing, match="expired"):
+        with pytest.raises(PlanOutdated, match="expired"):
             await app.jobs.approve(late.id, by="kim")
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from bulkremove.app import App, Consent, Preview, SandboxOptions
 from bulkremove.config import Settings
-from bulkremove.domain.errors import ConsentMissing
+from bulkremove.domain.errors import AlreadyConfirmed, PlanOutdated
 from bulkremove.domain.job import FrontEnd, Job
 from bulkremove.domain.row import Status
 from bulkremove.reading.options import ReadOptions
@@ -45,7 +45,7 @@ async def test_a_hash_is_consent_to_one_job(tmp_path: Path) -> None:
             await app.jobs.withdraw((await confirmed(app, made, by_hash)).id, by="jo")  # refused before its first row
             job = await confirmed(app, made, by_hash)
             assert 5 == (await run(app, job)).tally[Status.REMOVED]
-            with pytest.raises(ConsentMissing, match=f"confirmed before, as job {job.id}"):
+            with pytest.raises(AlreadyConfirmed, match=f"confirmed before, as job {job.id}"):
                 await confirmed(app, await preview(app, file), by_hash)
             assert await confirmed(app, await preview(app, file), Consent(removals=5))
 
@@ -59,7 +59,7 @@ async def test_a_hash_that_was_used_stays_so_when_a_later_job_of_the_plan_is_can
             job = await confirmed(app, made, by_hash)
             await run(app, job)
             await app.jobs.cancel((await confirmed(app, await preview(app, file), Consent(removals=5))).id, by="jo")
-            with pytest.raises(ConsentMissing, match=f"confirmed before, as job {job.id}"):
+            with pytest.raises(AlreadyConfirmed, match=f"confirmed before, as job {job.id}"):
                 await confirmed(app, await preview(app, file), by_hash)
 
 
@@ -70,12 +70,12 @@ async def test_a_hash_is_consent_to_the_plan_as_it_was_shown(tmp_path: Path) -> 
         async with app.connections.in_sandbox():
             never_shown = await app.plans.preview(file, name=file.name, options=ReadOptions())
             by_hash = Consent(plan_hash=never_shown.plan.hash)
-            with pytest.raises(ConsentMissing, match="was not shown here within the last day"):
+            with pytest.raises(PlanOutdated, match="was not shown here within the last day"):
                 await confirmed(app, never_shown, by_hash)
             shown = await preview(app, file)
             clock.ahead = DAY + 60.0
             read_again = await app.plans.preview(file, name=file.name, options=ReadOptions())
-            with pytest.raises(ConsentMissing, match="more than a day ago"):
+            with pytest.raises(PlanOutdated, match="more than a day ago"):
                 await confirmed(app, read_again, by_hash)
             await preview(app, file)
             clock.ahead += 60.0
@@ -97,7 +97,7 @@ async def test_an_erasure_ends_the_consent_by_a_hash(tmp_path: Path) -> None:
         learner = file.read_text().splitlines()[1].split(",")[2]
         await app.retention.forget(await app.retention.find_learner(learner), by="jo")
         read_again = await app.plans.preview(file, name=file.name, options=ReadOptions())
-        with pytest.raises(ConsentMissing, match="were erased since this plan was made"):
+        with pytest.raises(PlanOutdated, match="were erased since this plan was made"):
             await confirmed(app, read_again, Consent(plan_hash=made.plan.hash))
 
 
@@ -107,7 +107,7 @@ async def test_a_plan_that_was_shown_more_than_a_day_ago_is_refused(tmp_path: Pa
     with closing(app):
         made = await preview(app, file)
         clock.ahead = DAY + 60.0
-        with pytest.raises(ConsentMissing, match="more than a day ago"):
+        with pytest.raises(PlanOutdated, match="more than a day ago"):
             await confirmed(app, made, Consent(removals=5))
         job = await confirmed(app, await preview(app, file), Consent(removals=5))
         await app.jobs.cancel(job.id, by="jo")

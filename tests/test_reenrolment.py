@@ -17,7 +17,16 @@ from bulkremove.app.reenrolments import NO_RECORD_NUMBER
 from bulkremove.config import Settings
 from bulkremove.domain.attempt import Attempt, LookupResult, PendingRow, Permit, Reply
 from bulkremove.domain.clock import Epoch, Monotonic
-from bulkremove.domain.errors import ConsentMissing, FileRefused, JobBusy
+from bulkremove.domain.errors import (
+    ActionRefused,
+    CanaryPending,
+    CapExceeded,
+    FileRefused,
+    JobBusy,
+    JobUnsuitable,
+    LearnerNotFound,
+    WordingRejected,
+)
 from bulkremove.domain.job import EndReason, FrontEnd, Job, JobState
 from bulkremove.domain.operation import ENROLL_LEARNER, Call
 from bulkremove.domain.permissions import Role
@@ -162,14 +171,14 @@ async def test_the_others_are_put_back_where_some_can_only_be_by_hand(tmp_path: 
 async def test_nobody_is_put_back_while_the_job_may_still_remove(tmp_path: Path) -> None:
     async with home(tmp_path) as one:
         job = await one.planned(0, 1)
-        with pytest.raises(ConsentMissing, match="is ready and may still remove people") as refused:
+        with pytest.raises(JobUnsuitable, match="is ready and may still remove people") as refused:
             await one.app.reenrolments.preview(job.id, None)
         assert f"bulkremove cancel {job.id}" in refused.value.hint
         await one.run(job)
-        with pytest.raises(ConsentMissing, match="removed nobody in row 9"):
+        with pytest.raises(JobUnsuitable, match="removed nobody in row 9"):
             await one.app.reenrolments.preview(job.id, {2, 9})
         back = await one.put_back(job)
-        with pytest.raises(ConsentMissing, match="puts people back itself"):
+        with pytest.raises(JobUnsuitable, match="puts people back itself"):
             await one.app.reenrolments.preview(back.id, None)
 
 
@@ -242,7 +251,7 @@ async def test_the_first_enrolment_is_confirmed_apart_from_the_first_removal(tmp
         question = await one.app.canaries.question(ended.job)
         assert f"Learner 0000, learner0000@example.com (employee record {record(0)}) in batch {BATCH}" in question
         assert "are they in the batch?" in question
-        with pytest.raises(ConsentMissing, match=r"If the learner is in the batch: `bulkremove canary .* --enrolled`"):
+        with pytest.raises(CanaryPending, match=r"If the learner is in the batch: `bulkremove canary .* --enrolled`"):
             await one.run(back)
         await one.app.canaries.confirm(back, by="jo")
         assert 3 == (await one.run(back)).tally[Status.ENROLLED]
@@ -253,7 +262,7 @@ async def test_caps_count_enrolments_and_removals_apart(tmp_path: Path) -> None:
         job = await one.planned(0, 1, 2)
         await one.run(job)
         await one.run(await one.put_back(job))
-        with pytest.raises(ConsentMissing, match="plan removes 1 learners, today 3 were removed"):
+        with pytest.raises(CapExceeded, match="plan removes 1 learners, today 3 were removed"):
             await one.planned(5)
 
 
@@ -395,7 +404,7 @@ async def test_the_words_of_an_enrolment_prove_no_removal(tmp_path: Path) -> Non
         back = await one.app.jobs.cancel(back.id, by="jo")
         await one.app.jobs.add_note(back.id, 2, "", result=LookupResult.GONE, by="jo")
         assert [] == await one.app.wordings.candidates(back)
-        with pytest.raises(ConsentMissing, match="can't be accepted as a removal"):
+        with pytest.raises(WordingRejected, match="can't be accepted as a removal"):
             await one.app.wordings.accept(back.id, 2, by="kim")
 
 
@@ -483,10 +492,10 @@ async def test_forget_erases_a_person_who_was_put_back_too(tmp_path: Path) -> No
         job = await one.planned(0, 1)
         await one.run(job)
         back = await one.put_back(job)
-        with pytest.raises(ConsentMissing):
+        with pytest.raises(ActionRefused):
             await one.app.retention.forget(await one.app.retention.find_learner(learner(0)), by="jo")
         await one.run(back)
-        with pytest.raises(ConsentMissing, match="knows the learner id"):
+        with pytest.raises(LearnerNotFound, match="knows the learner id"):
             await one.app.retention.find_learner(record(0))
         reports = tmp_path / "home" / "reports"
         reports.mkdir()

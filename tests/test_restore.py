@@ -24,7 +24,7 @@ import pytest
 from bulkremove.app import App, Consent, SandboxOptions, Stop
 from bulkremove.config import Settings
 from bulkremove.domain.clock import Epoch
-from bulkremove.domain.errors import ConsentMissing, JournalFailed
+from bulkremove.domain.errors import JobUnsuitable, JournalFailed
 from bulkremove.domain.event_names import EventName
 from bulkremove.domain.job import EndReason, FrontEnd, JobState, Tally
 from bulkremove.domain.permissions import EVERY_ACCOUNT
@@ -239,7 +239,7 @@ async def test_a_run_that_stands_still_before_its_start_does_not_pass_over_a_res
             await other.backup(tmp_path / "copy.db")
             await other.restore.put_back(tmp_path / "copy.db")
             await accept(other)
-        with pytest.raises(ConsentMissing, match="has changed since this run looked at it"):
+        with pytest.raises(JobUnsuitable, match="has changed since this run looked at it"):
             await run
         found = await app.jobs.find(stored.id)
         assert (JobState.PAUSED, EndReason.RESTORED) == (found.state, found.reason_code)

@@ -14,7 +14,7 @@ from bulkremove.app.caps import removals_today
 from bulkremove.app.retention import DeletionCounts
 from bulkremove.config import Settings, load
 from bulkremove.domain.clock import Epoch
-from bulkremove.domain.errors import ConsentMissing
+from bulkremove.domain.errors import CapExceeded
 from bulkremove.domain.job import EndReason, Job, JobState
 from bulkremove.domain.row import Status
 from bulkremove.engine.progress import Progress, Stop
@@ -164,7 +164,7 @@ async def test_the_cap_of_a_journal_in_another_folder_counts_as_used_up_for_that
             assert "0 were removed or confirmed already, 5 more may have been" in await refusal(
                 app, tmp_path, 1, first=0
             )
-            with pytest.raises(ConsentMissing, match="5 more may have been"):
+            with pytest.raises(CapExceeded, match="5 more may have been"):
                 await planned(app, tmp_path, 1)
         with closing(application(moved, clock, max_removals=6)) as app:
             assert 1 == (await run(app, await planned(app, tmp_path, 1))).tally[Status.REMOVED], "a person's word"

@@ -18,7 +18,14 @@ from bulkremove.app import App, Consent, SandboxOptions, Stop
 from bulkremove.app.nightly.earlier_jobs import EarlierJobs
 from bulkremove.config import Settings
 from bulkremove.domain.clock import Epoch
-from bulkremove.domain.errors import ConsentMissing, JobNotFound, NotAuthorized, ReportFailed, SettingsError
+from bulkremove.domain.errors import (
+    ConsentMissing,
+    JobNotFound,
+    NotAuthorized,
+    PlanOutdated,
+    ReportFailed,
+    SettingsError,
+)
 from bulkremove.domain.job import APPROVAL_SECONDS, CONSENT_SECONDS, EndReason, FrontEnd, Job, JobState
 from bulkremove.domain.permissions import EVERY_ACCOUNT, Role
 from bulkremove.domain.row import Roles, Status
@@ -371,7 +378,7 @@ async def test_an_announced_plan_can_be_approved_for_7_days_from_its_day(tmp_pat
         one.clock.ahead = 8 * 86_400.0
         assert JobState.READY is (await one.app.jobs.approve(first.id, by="kim")).state
         one.clock.ahead = 9 * 86_400.0 + APPROVAL_SECONDS + 120.0
-        with pytest.raises(ConsentMissing, match="expired"):
+        with pytest.raises(PlanOutdated, match="expired"):
             await one.app.jobs.approve(second.id, by="kim")
 
 

@@ -19,7 +19,7 @@ from bulkremove.app.caps import removals_today
 from bulkremove.app.nightly import Scheduler
 from bulkremove.cli.exit_codes import of_nightly_run
 from bulkremove.config import DEFAULT_NIGHT
-from bulkremove.domain.errors import ConsentMissing, SettingsError
+from bulkremove.domain.errors import JobUnsuitable, SettingsError
 from bulkremove.domain.job import APPROVAL_SECONDS, FrontEnd, JobState
 from bulkremove.domain.permissions import EVERY_ACCOUNT
 from bulkremove.domain.row import Status
@@ -261,15 +261,15 @@ async def test_a_page_in_a_sandbox_neither_resumes_nor_approves_nor_ends_a_real_
     async with nightly_site(tmp_path, **sandbox) as one:
         supervisor = one.app.supervisor()
         assert ([], []) == await supervisor.resume_interrupted()
-        with pytest.raises(ConsentMissing, match="SANDBOX"):
+        with pytest.raises(JobUnsuitable, match="SANDBOX"):
             await supervisor.resume(ready.id, by="kim", rows_reviewed=2)
-        with pytest.raises(ConsentMissing, match="SANDBOX"):
+        with pytest.raises(JobUnsuitable, match="SANDBOX"):
             await one.app.jobs.approve(held.id, by="kim")
-        with pytest.raises(ConsentMissing, match="SANDBOX"):
+        with pytest.raises(JobUnsuitable, match="SANDBOX"):
             await supervisor.cancel(ready.id, by="kim")
-        with pytest.raises(ConsentMissing, match="SANDBOX"):
+        with pytest.raises(JobUnsuitable, match="SANDBOX"):
             await one.app.jobs.add_note(ready.id, 2, "gone", by="kim")
-        with pytest.raises(ConsentMissing, match="SANDBOX"):
+        with pytest.raises(JobUnsuitable, match="SANDBOX"):
             await one.app.wordings.accept(ready.id, 2, by="kim")
         assert JobState.READY == (await one.app.jobs.find(ready.id)).state
         assert JobState.HELD == (await one.app.jobs.find(held.id)).state

@@ -10,7 +10,7 @@ import pytest
 
 from bulkremove.app import App, Consent, SandboxOptions
 from bulkremove.config import Settings
-from bulkremove.domain.errors import ConsentMissing
+from bulkremove.domain.errors import ConsentMissing, PlanOutdated
 from bulkremove.domain.job import EndReason, FrontEnd, Job, JobState
 from bulkremove.domain.row import Status
 from bulkremove.engine.progress import Stop
@@ -117,7 +117,7 @@ async def test_a_held_plan_is_not_approved_after_its_list_has_shrunk(tmp_path: P
         one.drop("leavers.csv", triples(6))
         await one.run()
         put(tmp_path / "home", ONE)
-        with pytest.raises(ConsentMissing, match="Put the list back"):
+        with pytest.raises(PlanOutdated, match="Put the list back"):
             await one.app.jobs.approve((await one.job()).id, by="kim")
         put(tmp_path / "home", TWO)
         assert JobState.READY is (await one.app.jobs.approve((await one.job()).id, by="kim")).state

@@ -15,7 +15,7 @@ import pytest
 
 from bulkremove.domain.attempt import LookupResult, Note, Outcome, PendingRow, Permit, ReadPermit
 from bulkremove.domain.clock import Epoch, Monotonic, later
-from bulkremove.domain.errors import ConsentMissing, JobBusy, JobNotFound, JournalFailed, UserError
+from bulkremove.domain.errors import ActionRefused, ConsentMissing, JobBusy, JobNotFound, JournalFailed, UserError
 from bulkremove.domain.event_names import EventName
 from bulkremove.domain.job import EndReason, FrontEnd, Job, JobState, Tally
 from bulkremove.domain.ledger import Ledger
@@ -960,7 +960,7 @@ async def test_a_wording_is_accepted_on_its_evidence_and_withdrawn_by_a_note_of_
         return AcceptedWording("c", "h", wording, Epoch(3.0), "kim", "job"), [ACT]
 
     for number in (3, 9):  # nobody looked the one up, the other does not exist
-        with pytest.raises(ConsentMissing):
+        with pytest.raises(ActionRefused):
             await storage.wordings.accept("job", number, decide)
     assert ("", None) == (seen[0] and seen[0].gone_by, seen[1])
     assert [] == await storage.audit.newest(5, EVERY_ACCOUNT)

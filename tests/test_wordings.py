@@ -16,7 +16,7 @@ from bulkremove.app.doctor import checks
 from bulkremove.config import Settings
 from bulkremove.domain.attempt import LookupResult, Reply
 from bulkremove.domain.clock import Epoch
-from bulkremove.domain.errors import ConsentMissing
+from bulkremove.domain.errors import ConsentMissing, PlanOutdated, WordingRejected
 from bulkremove.domain.job import Job, JobState
 from bulkremove.domain.permissions import EVERY_ACCOUNT
 from bulkremove.domain.row import Status
@@ -89,7 +89,7 @@ async def test_accepted_words_prove_the_removals_of_plans_made_after_that(tmp_pa
         assert (WORDING,) == after.plan.accepted_wordings
         assert [{"http_status": 200, "code": "200", "message": WORDS}] == after.as_json()["accepted_wordings"]
         assert before.plan.hash != after.plan.hash
-        with pytest.raises(ConsentMissing, match="was changed since this plan was made"):
+        with pytest.raises(PlanOutdated, match="was changed since this plan was made"):
             await stored(app, before, tmp_path)
         ended = await run(app, await stored(app, after, tmp_path))
         assert (3, JobState.FINISHED) == (ended.tally[Status.REMOVED], ended.job.state)
@@ -128,7 +128,7 @@ async def test_doctor_and_audit_log_name_it_and_withdrawing_ends_it_for_stored_j
         assert (WORDING,) == (await app.jobs.find(waiting.id)).accepted_wordings
         await app.wordings.withdraw(accepted.number, job=None, by="jo")
         assert [] == await app.wordings.all()
-        with pytest.raises(ConsentMissing, match="no accepted wording"):
+        with pytest.raises(WordingRejected, match="no accepted wording"):
             await app.wordings.withdraw(accepted.number, job=None, by="jo")
         assert "wording_withdrawn" in [entry.act for entry in await app.audit.newest(5, EVERY_ACCOUNT)]
         ended = await run(app, waiting)
@@ -139,14 +139,14 @@ async def test_without_a_person_who_found_the_learner_gone_nothing_is_accepted(t
     with closing(site(tmp_path)) as app:
         job = await unanswered(app, tmp_path)
         for row, why in ((2, "note that they are gone"), (5, "can't be accepted as a removal"), (99, "can't be")):
-            with pytest.raises(ConsentMissing, match=why):
+            with pytest.raises(WordingRejected, match=why):
                 await app.wordings.accept(job.id, row, by="kim")
         await app.jobs.add_note(job.id, 2, "gone", by="kim")  # a text is no result
-        with pytest.raises(ConsentMissing, match="note that they are gone"):
+        with pytest.raises(WordingRejected, match="note that they are gone"):
             await app.wordings.accept(job.id, 2, by="kim")
         await note(app, job, 2)
         await note(app, job, 2, LookupResult.STILL_THERE)
-        with pytest.raises(ConsentMissing, match=f"row 2 of job {job.id} got the same answer and was still there"):
+        with pytest.raises(WordingRejected, match=f"row 2 of job {job.id} got the same answer and was still there"):
             await app.wordings.accept(job.id, 2, by="kim")
         assert [] == await app.wordings.all()
 
@@ -159,7 +159,7 @@ async def test_who_was_found_still_there_and_taken_off_by_hand_later_is_no_evide
         await note(app, job, 2)
         await note(app, job, 3)
         for row in (2, 3):
-            with pytest.raises(ConsentMissing, match=f"row 2 of job {job.id} got the same answer and was still there"):
+            with pytest.raises(WordingRejected, match=f"row 2 of job {job.id} got the same answer and was still there"):
                 await app.wordings.accept(job.id, row, by="kim")
 
 
@@ -173,7 +173,7 @@ async def test_a_removal_that_another_job_may_have_made_is_no_evidence(tmp_path:
         await run(app, job)
         job = await app.jobs.cancel(job.id, by="jo")
         await note(app, job, 2)
-        with pytest.raises(ConsentMissing, match="Another attempt for row 2 was answered differently"):
+        with pytest.raises(WordingRejected, match="Another attempt for row 2 was answered differently"):
             await app.wordings.accept(job.id, 2, by="kim")
 
 
@@ -228,7 +228,7 @@ async def test_a_learner_who_is_still_there_withdraws_it_at_once(tmp_path: Path)
         assert ("kim", "wording_withdrawn") in [
             (entry.actor, entry.act) for entry in await app.audit.newest(2, EVERY_ACCOUNT)
         ]
-        with pytest.raises(ConsentMissing, match="still there"):
+        with pytest.raises(WordingRejected, match="still there"):
             await app.wordings.accept(job.id, 2, by="kim")
 
 
@@ -255,7 +255,7 @@ async def test_still_there_counts_whatever_the_clock_said(tmp_path: Path) -> Non
         with contextlib.closing(connection), connection:  # the calls were made before the clock was set back by an hour
             connection.execute("UPDATE attempt SET sent_at = sent_at + 3600")
         await note(app, job, 3, LookupResult.STILL_THERE)
-        with pytest.raises(ConsentMissing, match="row 3 of job"):
+        with pytest.raises(WordingRejected, match="row 3 of job"):
             await app.wordings.accept(job.id, 2, by="kim")
 
 
@@ -292,7 +292,7 @@ async def test_words_for_one_learner_only_and_rows_with_other_answers_are_no_evi
                 break
         job = job if job.state.is_over else await app.jobs.cancel(job.id, by="jo")
         await note(app, job, 2)
-        with pytest.raises(ConsentMissing, match="Another attempt for row 2 was answered differently"):
+        with pytest.raises(WordingRejected, match="Another attempt for row 2 was answered differently"):
             await app.wordings.accept(job.id, 2, by="kim")
     alone = tmp_path / "alone"
     alone.mkdir()
@@ -301,7 +301,7 @@ async def test_words_for_one_learner_only_and_rows_with_other_answers_are_no_evi
         await run(app, job)
         job = await app.jobs.cancel(job.id, by="jo") if not (await app.jobs.find(job.id)).state.is_over else job
         await note(app, job, 2)
-        with pytest.raises(ConsentMissing, match="one learner only"):
+        with pytest.raises(WordingRejected, match="one learner only"):
             await app.wordings.accept(job.id, 2, by="kim")
 
 

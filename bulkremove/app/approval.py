@@ -6,7 +6,7 @@ from bulkremove.app.consent import check_four_eyes
 from bulkremove.app.protected_list import shrunk_list_text
 from bulkremove.config import Settings
 from bulkremove.domain.clock import Epoch
-from bulkremove.domain.errors import ConsentMissing
+from bulkremove.domain.errors import ConsentMissing, PlanOutdated
 from bulkremove.domain.job import APPROVAL_DAYS, APPROVAL_SECONDS, Job, JobState, is_recent
 
 
@@ -28,11 +28,11 @@ def check_rows_left(job: Job, rows_left: int | None, present: int, *, was_releas
 def check_approval(job: Job, *, by: str, compared: int | None, at: Epoch, settings: Settings) -> None:
     """Check that a person may let a held job run. ``compared``: how many doubtful ids they compared with Zoho.
 
-    Raises ConsentMissing.
+    Raises ActionRefused.
     """
     since, waits = max(job.driven_at, job.due_at or Epoch(0.0)), job.due_at is not None and job.due_at > at
     if job.state in (JobState.HELD, JobState.SCHEDULED) and not waits and not is_recent(since, at, APPROVAL_SECONDS):
-        raise ConsentMissing(
+        raise PlanOutdated(
             f"The plan of job {job.id} has waited for more than {APPROVAL_DAYS} days, so it has expired.",
             hint=f"Preview the file again, and `bulkremove cancel {job.id}`.",
             page_hint="Preview the file again, and cancel this job.",
@@ -46,7 +46,7 @@ def check_approval(job: Job, *, by: str, compared: int | None, at: Epoch, settin
             f"{job.words.nouns}.",
         )
     if shrunk := shrunk_list_text(job, settings):
-        raise ConsentMissing(
+        raise PlanOutdated(
             f"{shrunk} Job {job.id} was not approved.",
             hint=f"Put the list back; or preview the file again, and `bulkremove cancel {job.id}`.",
             page_hint="Put the list back; or preview the file again, and cancel this job.",

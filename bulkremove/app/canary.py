@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from bulkremove.app.consent import check_sandbox_match
 from bulkremove.app.context import Context
-from bulkremove.domain.errors import ConsentMissing
+from bulkremove.domain.errors import CanaryPending, JobUnsuitable
 from bulkremove.domain.event_names import EventName
 from bulkremove.domain.hosts import is_sandbox
 from bulkremove.domain.job import Job
@@ -38,7 +38,7 @@ class Canaries:
         return not self._context.storage.exists or await self._store.find(client, host, operation) is None
 
     async def check(self, job: Job) -> bool:
-        """Whether a run of the job may send one row only. Raises ConsentMissing while a row waits for an answer.
+        """Whether a run of the job may send one row only. Raises CanaryPending while a row waits for an answer.
 
         The error names no learner: it may be recorded or sent in a notice.
         """
@@ -46,7 +46,7 @@ class Canaries:
             return False
         if row := await self._store.last_changed(job.client, job.host, job.operation):
             if row.account != job.account:  # a second name of the client's account, whose jobs others may look after
-                raise ConsentMissing(
+                raise CanaryPending(
                     "One row was sent alone for another account with the same client at Zoho, and nobody has confirmed "
                     "it yet. Nothing more is sent until somebody has answered.",
                     hint="`bulkremove jobs --json` names the command for it.",
@@ -57,7 +57,7 @@ class Canaries:
                 f"{row.job}. If not, cancel the job and ask for help."
             )
             question = _question_without_ids(row, job.words)
-            raise ConsentMissing(
+            raise CanaryPending(
                 f"{question} Nothing more is sent until somebody has answered.",
                 hint=gone if row.removal else _again(row.job),
                 page_hint=f"Answer on the page of job {row.job}."
@@ -101,14 +101,14 @@ class Canaries:
     async def confirm(self, job: Job, *, by: str) -> None:
         """Record that a person saw that the first row had its effect.
 
-        Raises ConsentMissing if there is nothing to confirm, or if nobody can know any more who the learner was.
+        Raises JobUnsuitable if there is nothing to confirm, CanaryPending if nobody can know any more who the learner was.
         """
         check_sandbox_match(job, self._context.settings)
         row = await self.waiting(job)
         if row is None:
-            raise ConsentMissing(f"No {job.words.noun} of job {job.id} waits to be confirmed.")
+            raise JobUnsuitable(f"No {job.words.noun} of job {job.id} waits to be confirmed.")
         if row.removal is None:
-            raise ConsentMissing(
+            raise CanaryPending(
                 f"{_question(row, job.words)} Nothing was confirmed.",
                 hint=_again(job.id),
                 page_hint=f"Answer on the page of job {job.id}.",
@@ -116,7 +116,7 @@ class Canaries:
         if row.noted is job.refuting:
             noted, proven = job.refuting.value.replace("_", " "), job.words.proven
             flag_of_note = "--still-there" if job.is_enrolment else "--gone"
-            raise ConsentMissing(
+            raise CanaryPending(
                 f"Row {row.number} of job {job.id} was noted as {noted}, so this {job.words.noun} did nothing. Nothing "
                 "was confirmed.",
                 hint=f"If the learner is {proven} after all: `bulkremove note {job.id} {row.number} {flag_of_note}`, "
@@ -134,14 +134,14 @@ class Canaries:
     async def give_up(self, job: Job, *, by: str) -> None:
         """Record that nobody can confirm the row any more, so that the next run sends one row alone again.
 
-        Raises ConsentMissing if there is none, or if the learner can still be looked up.
+        Raises JobUnsuitable if there is none, CanaryPending if the learner can still be looked up.
         """
         check_sandbox_match(job, self._context.settings)
         row = await self.waiting(job)
         if row is None:
-            raise ConsentMissing(f"No {job.words.noun} of job {job.id} waits to be confirmed.")
+            raise JobUnsuitable(f"No {job.words.noun} of job {job.id} waits to be confirmed.")
         if row.removal is not None:
-            raise ConsentMissing(f"This learner can still be looked up. {_question(row, job.words)}")
+            raise CanaryPending(f"This learner can still be looked up. {_question(row, job.words)}")
         at = self._context.clock.wall()
         entry = Act(by, "canary_given_up", {"job": job.id, "client": job.client, "host": job.host}, at)
         text = f"{by} said that nobody can look the first learner up any more: one row is sent alone again."

@@ -8,7 +8,7 @@ from __future__ import annotations
 from bulkremove.app.context import Context
 from bulkremove.config import Settings
 from bulkremove.domain.clock import Epoch
-from bulkremove.domain.errors import ConsentMissing
+from bulkremove.domain.errors import CapExceeded
 from bulkremove.domain.event_names import EventName
 from bulkremove.domain.job import Job, JobState
 from bulkremove.domain.leavers_list import says_why_unknown
@@ -42,7 +42,7 @@ async def removals_today(
 
 async def plan_error(
     context: Context, plan: Plan, settings: Settings, *, extra_removals: int = 0
-) -> ConsentMissing | None:
+) -> CapExceeded | None:
     """The error for a plan over a cap; None for a plan within all caps.
 
     ``settings``: those of its account; ``extra_removals``: removals that would count for today besides. The cap of
@@ -57,14 +57,14 @@ async def plan_error(
         counted_text = f"{today - lost:,} were {words.done} or confirmed already"
         if lost:
             counted_text += f", {lost:,} more may have been (the journal was restored, and does not know)"
-        return ConsentMissing(
+        return CapExceeded(
             f"The plan {words.does} {plan.removals:,} learners, today {counted_text}, and the cap is {cap:,} a day.",
             hint=f"Nothing was sent. If that is meant, give --max-removals {plan.removals + today}, or wait a day.",
             page_hint=f"Nothing was sent. Wait a day, or let an admin set max_removals to {plan.removals + today} on "
             "the server.",
         )
     if plan.removals > cap:
-        return ConsentMissing(
+        return CapExceeded(
             f"The plan {words.does} {plan.removals:,} learners, and the cap is {cap:,}.",
             hint=f"Nothing was sent. If that is meant, give --max-removals {plan.removals} or set max_removals.",
             page_hint=f"Nothing was sent. Shorten the list, or let an admin set max_removals to {plan.removals} on the "
@@ -76,7 +76,7 @@ async def plan_error(
     )
     # Whoever can only be put back by hand is no sign of a damaged file.
     if plan.operation != ENROLL_LEARNER and 100.0 * invalid > max_percent * len(plan.table):
-        return ConsentMissing(
+        return CapExceeded(
             f"{invalid:,} of {len(plan.table):,} rows are invalid, and the cap is {max_percent:g} % of them.",
             hint="Nothing was sent. Correct the file; if the other rows are right anyway, raise --max-invalid.",
             page_hint="Nothing was sent. Correct the file, or let an admin raise max_invalid on the server.",
@@ -118,10 +118,10 @@ async def rows_left_problem(context: Context, job: Job, rows_left: int, *, cap: 
 
 
 async def check_job(context: Context, job: Job, rows_left: int, *, cap: int) -> None:
-    """Check that the job may go on today. Raises ConsentMissing."""
+    """Check that the job may go on today. Raises CapExceeded."""
     if why := await job_problem(context, job, rows_left, cap=cap):
         total = await _with_job(context, job)
-        raise ConsentMissing(
+        raise CapExceeded(
             f"Job {job.id} can't go on today. {why} Nothing was sent.",
             hint=f"Wait a day, or give --max-removals {total} if that is meant.",
             page_hint=f"Wait a day, or let an admin set max_removals to {total} on the server.",

@@ -18,7 +18,7 @@ from bulkremove.app.plans import Plans
 from bulkremove.app.results import Preview
 from bulkremove.app.wordings import Wordings
 from bulkremove.domain.clock import Epoch
-from bulkremove.domain.errors import BulkremoveError, ConsentMissing
+from bulkremove.domain.errors import ActionRefused, AlreadyConfirmed, BulkremoveError, PlanNotReady, PlanOutdated
 from bulkremove.domain.event_names import EventName
 from bulkremove.domain.ids import new_job_id, without_ids
 from bulkremove.domain.job import FrontEnd, Job, JobState
@@ -61,7 +61,7 @@ class Confirmations:
     ) -> Job:
         """Store a confirmed plan as a job, whose report goes to ``folder`` or is the file ``report``.
 
-        Raises ConsentMissing, and what would make its run fail at once (no credentials, no place for the report):
+        Raises ActionRefused, and what would make its run fail at once (no credentials, no place for the report):
         NotAuthorized, SettingsError or ReportFailed. A plan that is refused leaves nothing that can run. Under
         ``four_eyes`` a command's job is held until somebody else approves it.
 
@@ -79,7 +79,7 @@ class Confirmations:
         if not needs_second_person:
             check_four_eyes(prepared_by, by, self._context.settings)
         if self._context.settings.enrolment_check == "always" and preview.plan.removals and preview.check is None:
-            raise ConsentMissing(
+            raise PlanNotReady(
                 "Zoho was not asked who these learners are, and the settings demand it (enrolment_check). Nothing was "
                 "sent.",
                 hint="Preview the file again.",
@@ -96,7 +96,7 @@ class Confirmations:
                         idempotency_key, preview.plan.hash, AccountSet.only(preview.plan.account)
                     )
                 ):
-                    raise ConsentMissing(
+                    raise AlreadyConfirmed(
                         f"This Idempotency-Key was used for job {existing_job.id} just now. Nothing more was sent."
                     )
                 if consent.by_hash_alone:
@@ -147,8 +147,8 @@ class Confirmations:
             try:
                 if not hold_reason:
                     await self._check_unclaimed(preview)
-            except ConsentMissing as missing:  # something was confirmed since the preview
-                hold_reason = missing.message
+            except ActionRefused as refused:  # something was confirmed since the preview
+                hold_reason = refused.message
             if hold_reason:
                 job = replace(job, state=JobState.HELD, reason=hold_reason, confirmed_by="")
             elif due_at:
@@ -165,11 +165,11 @@ class Confirmations:
             file.discard()
 
     async def _check_never_run(self, plan: Plan) -> None:
-        """Check that the hash of a plan was not used before, which would be consent for ever. Raises ConsentMissing."""
+        """Check that the hash of a plan was not used before, which would be consent for ever. Raises AlreadyConfirmed."""
         same = await self._jobs.of_plan(plan) if plan.removals else None
         if same is not None:
             act = plan.operation.words.act
-            raise ConsentMissing(
+            raise AlreadyConfirmed(
                 f"This very plan was confirmed before, as job {same.id} ({same.state.value}). Nothing was sent.",
                 hint=f"Look at `bulkremove show {same.id}`. To {act} the same learners once more, leave --plan out.",
                 page_hint=f"Look at that job. To {act} the same learners once more, a program sends their number too: "
@@ -177,10 +177,10 @@ class Confirmations:
             )
 
     async def _check_unclaimed(self, preview: Preview) -> None:
-        """Check what another plan or an erasure may have changed since the preview. Raises ConsentMissing."""
+        """Check what another plan or an erasure may have changed since the preview. Raises ActionRefused."""
         plan = preview.plan
         if preview.generation != await self._plans.generation():
-            raise ConsentMissing(
+            raise PlanOutdated(
                 "The data of a learner were erased since this plan was made, or the journal was put back from a "
                 "backup. Nothing was sent.",
                 hint="Preview the file again.",
@@ -188,13 +188,13 @@ class Confirmations:
         if preview.retry_of and (
             other := await self._jobs.retrying(preview.retry_of, plan.table.numbers, plan.operation)
         ):
-            raise ConsentMissing(
+            raise AlreadyConfirmed(
                 f"These rows are in job {other.id} already, which is {other.state.value}. Nothing was sent.",
                 hint="Go on with that one, or retry what it did not send.",
             )
         accepted = {entry.wording for entry in await self._wordings.accepted(plan.client, plan.host, plan.operation)}
         if accepted != {*plan.accepted_wordings}:
-            raise ConsentMissing(
+            raise PlanOutdated(
                 "What counts as the proof of a removal was changed since this plan was made. Nothing was sent.",
                 hint="Preview the file again.",
             )
@@ -205,7 +205,7 @@ class Confirmations:
             removals = [row.removal for row in plan.rows() if row.removal]
             if others := {open_elsewhere[removal] for removal in removals if removal in open_elsewhere}:
                 words = in_words(others, plan.account)
-                raise ConsentMissing(
+                raise PlanOutdated(
                     f"Rows of this plan are still to be sent by {words}. Nothing was sent.",
                     hint="Preview the file again, which leaves these rows out, or cancel that job.",
                 )
@@ -213,11 +213,11 @@ class Confirmations:
             raise refusal
 
     async def _with_shown_state(self, preview: Preview) -> Preview:
-        """The plan as it was when its hash was shown: what was done since then counts. Raises ConsentMissing."""
+        """The plan as it was when its hash was shown: what was done since then counts. Raises PlanOutdated."""
         storage = self._context.storage
         shown_plan = await storage.jobs.shown_plan(preview.plan.hash) if storage.exists else None
         if shown_plan is None:
-            raise ConsentMissing(
+            raise PlanOutdated(
                 "This plan was not shown here within the last day, so its hash is no consent. Nothing was sent.",
                 hint="Preview the file; then give the hash that the preview shows.",
             )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bulkremove.config import Settings
 from bulkremove.domain.clock import Epoch
-from bulkremove.domain.errors import ConsentMissing
+from bulkremove.domain.errors import ConsentMissing, JobUnsuitable, PlanOutdated
 from bulkremove.domain.job import PLAN_SECONDS, Job, is_recent
 from bulkremove.domain.plan import Plan
 
@@ -35,10 +35,10 @@ class Consent:
 
 
 def check_consent(plan: Plan, consent: Consent) -> None:
-    """Check that somebody agreed to exactly this plan. Raises ConsentMissing."""
+    """Check that somebody agreed to exactly this plan. Raises ConsentMissing or PlanOutdated."""
     if consent.plan_hash is not None and consent.plan_hash != plan.hash:
         jobs = f", or rows of it are still to be sent by {plan.open_in_words}" if plan.open_in else ""
-        raise ConsentMissing(
+        raise PlanOutdated(
             f"This is not the plan that was previewed: the file, the account, an option or Zoho's list of a "
             f"batch has changed{jobs}. "
             "Nothing was sent.",
@@ -66,17 +66,15 @@ def check_consent(plan: Plan, consent: Consent) -> None:
 
 
 def check_age(made_at: Epoch, now: Epoch) -> None:
-    """Check that a plan was made within the last day: its prompt may have waited. Raises ConsentMissing."""
+    """Check that a plan was made within the last day: its prompt may have waited. Raises PlanOutdated."""
     if not is_recent(made_at, now, PLAN_SECONDS):
-        raise ConsentMissing(
-            "This plan was made more than a day ago. Nothing was sent.", hint="Preview the file again."
-        )
+        raise PlanOutdated("This plan was made more than a day ago. Nothing was sent.", hint="Preview the file again.")
 
 
 def check_sandbox_match(job: Job, settings: Settings) -> None:
-    """Check that nobody lets a real job go on where everything is marked as SANDBOX. Raises ConsentMissing."""
+    """Check that nobody lets a real job go on where everything is marked as SANDBOX. Raises JobUnsuitable."""
     if settings.is_sandbox and not job.is_sandbox:
-        raise ConsentMissing(
+        raise JobUnsuitable(
             f"Job {job.id} is a real one on {job.host}, and this is the SANDBOX. Nothing was changed or sent.",
             hint="Look after it without the sandbox.",
         )

@@ -14,7 +14,7 @@ from bulkremove.app.listings import Listings, OpenListings
 from bulkremove.app.plans import Plans
 from bulkremove.app.results import Preview
 from bulkremove.domain.enrolment_check import EnrolmentCheck, compare, leave_out_enrolled
-from bulkremove.domain.errors import BulkremoveError, ConsentMissing, ReadFailed
+from bulkremove.domain.errors import BulkremoveError, PlanNotReady, ReadFailed
 from bulkremove.domain.listing import Roster
 from bulkremove.domain.operation import ENROLL_LEARNER
 from bulkremove.domain.permissions import EVERY_ACCOUNT, AccountSet
@@ -121,7 +121,7 @@ class EnrolmentChecks:
             return await self.check(preview, seen=seen)
         except BulkremoveError as error:
             why = f"Who these learners are could not be looked up in Zoho. {error.message}"
-            return replace(preview, refusal=preview.refusal or ConsentMissing(why))
+            return replace(preview, refusal=preview.refusal or PlanNotReady(why))
 
 
 async def _rosters(

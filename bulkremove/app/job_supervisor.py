@@ -21,7 +21,7 @@ from bulkremove.app.review import check_reviewed, why_review
 from bulkremove.app.runs import Runs
 from bulkremove.app.stopping import Stopping
 from bulkremove.domain.clock import Epoch
-from bulkremove.domain.errors import BulkremoveError, ConsentMissing, JobBusy
+from bulkremove.domain.errors import BulkremoveError, ConsentMissing, JobBusy, JobUnsuitable
 from bulkremove.domain.event_names import EventName
 from bulkremove.domain.hosts import is_same_target
 from bulkremove.domain.job import EndReason, FrontEnd, Job, JobState
@@ -104,7 +104,7 @@ class JobSupervisor:
     async def resume(self, job_id: str, *, by: str, rows_reviewed: int | None) -> Job:
         """Resume a job in the background. ``rows_reviewed``: the number of rows left that the person saw, if any.
 
-        Raises ConsentMissing when nothing is left, or when the job needs review and that is not its number of rows.
+        Raises ActionRefused when nothing is left, or when the job needs review and that is not its number of rows.
         """
         job = await self._jobs.find(job_id)
         check_sandbox_match(job, self._context.settings)
@@ -113,7 +113,7 @@ class JobSupervisor:
                 f"Job {job.id} is {job.state.value}, so it must be approved first. {job.reason}".strip()
             )
         if not job.state.is_resumable:
-            raise ConsentMissing(f"Job {job.id} is {job.state.value}; nothing is left to resume.")
+            raise JobUnsuitable(f"Job {job.id} is {job.state.value}; nothing is left to resume.")
         rows_left = (await self._jobs.tally(job)).open
         check_reviewed(
             job,
@@ -187,7 +187,7 @@ class JobSupervisor:
     async def pause(self, job_id: str, *, by: str) -> None:
         """Stop a job, to be resumed later; returns once it has stopped, in this process or another one.
 
-        Raises JobBusy when another process has not stopped it soon, ConsentMissing when it is held or over.
+        Raises JobBusy when another process has not stopped it soon, JobUnsuitable when it is held or over.
         """
         if job_id in self._running:
             await self._context.record(by, "paused", job=job_id)
@@ -196,7 +196,7 @@ class JobSupervisor:
             await self._stopping.pause(job_id, by=by, wait=OTHER_PROCESS_SECONDS)
 
     async def cancel(self, job_id: str, *, by: str) -> None:
-        """End a job for good. Raises ConsentMissing when it is over, JobBusy as ``pause``."""
+        """End a job for good. Raises JobUnsuitable when it is over, JobBusy as ``pause``."""
         await self._stop(job_id, "It is being cancelled.", EndReason.CANCELLED)
         await self._stopping.cancel(job_id, by=by, wait=OTHER_PROCESS_SECONDS)
 
@@ -238,7 +238,7 @@ class JobSupervisor:
                 rows_reviewed=rows_reviewed,
             )
         except BulkremoveError as error:
-            self.failures[job_id] = error.page_text if isinstance(error, ConsentMissing) else str(error)
+            self.failures[job_id] = error.page_text
             if not isinstance(error, JobBusy) and job.origin is not FrontEnd.NIGHTLY:
                 with suppress(BulkremoveError):
                     await self._jobs.withdraw(job_id, by=by)

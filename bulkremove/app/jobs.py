@@ -13,7 +13,7 @@ from bulkremove.app.context import Context
 from bulkremove.app.results import PAGE_SIZE
 from bulkremove.domain.attempt import LookupResult, Note
 from bulkremove.domain.clock import Epoch
-from bulkremove.domain.errors import ConsentMissing, JobBusy, JobNotFound, NoteRejected
+from bulkremove.domain.errors import AlreadyConfirmed, JobBusy, JobNotFound, JobUnsuitable, NoteRejected
 from bulkremove.domain.event_names import EventName
 from bulkremove.domain.job import EndReason, Job, JobState, Tally
 from bulkremove.domain.operation import Operation
@@ -129,11 +129,13 @@ class Jobs:
     async def of_key(self, key: str, plan_hash: str, accounts: AccountSet) -> Job | None:
         """The job of these accounts that a program confirmed with this idempotency key; None if there is none.
 
-        Raises ConsentMissing when it was confirmed for another plan.
+        Raises AlreadyConfirmed when it was confirmed for another plan.
         """
         job = await self._storage.jobs.of_key(key, plan_hash, accounts)
         if job is not None and job.plan_hash != plan_hash:
-            raise ConsentMissing(f"This Idempotency-Key was used for job {job.id}, of another plan. Nothing was sent.")
+            raise AlreadyConfirmed(
+                f"This Idempotency-Key was used for job {job.id}, of another plan. Nothing was sent."
+            )
         return job
 
     async def retrying(self, job_id: str, numbers: Collection[int], operation: Operation) -> Job | None:
@@ -211,7 +213,7 @@ class Jobs:
 
         ``rows_left``: the number of rows that the person saw, without which no consent is renewed.
 
-        Raises ConsentMissing when it is not held or has expired, without these numbers, or by ``check_four_eyes``.
+        Raises ActionRefused when it is not held or has expired, without these numbers, or by ``check_four_eyes``.
         """
         at, job = self._context.clock.wall(), await self._storage.jobs.get(job_id)
         check_sandbox_match(job, self._context.settings)
@@ -229,13 +231,13 @@ class Jobs:
         released = await self._storage.jobs.release(job.id, check, *records, by=by, at=at)
         if released is None:
             state = (await self._storage.jobs.get(job_id)).state.value
-            raise ConsentMissing(f"Job {job.id} is {state}; only a held one can be approved.")
+            raise JobUnsuitable(f"Job {job.id} is {state}; only a held one can be approved.")
         return released
 
     async def cancel(self, job_id: str, *, by: str, claimed: bool = False) -> Job:
         """End a job for good; its open rows are reported as ``not_sent`` or ``unknown``.
 
-        ``claimed``: the caller holds the job's claim. Raises JobBusy while a process runs it, ConsentMissing when it is
+        ``claimed``: the caller holds the job's claim. Raises JobBusy while a process runs it, JobUnsuitable when it is
         over already.
         """
         check_sandbox_match(await self._storage.jobs.get(job_id), self._context.settings)
@@ -253,7 +255,7 @@ class Jobs:
         end = JobEnd(JobState.CANCELLED, "It was refused before its first row.", EndReason.CANCELLED, at)
         try:
             await self._storage.jobs.cancel(job_id, _never_run, end, Act(by, "cancelled", {"job": job_id}, at))
-        except ConsentMissing:
+        except JobUnsuitable:
             return False
         return True
 
@@ -264,7 +266,7 @@ class Jobs:
         try:
             async with self._storage.claims.hold(job_id):
                 await self._storage.jobs.cancel(job_id, _held, end, Act(by, "cancelled", {"job": job_id}, at))
-        except (ConsentMissing, JobBusy):
+        except (JobUnsuitable, JobBusy):
             return False
         return True
 
@@ -276,14 +278,14 @@ class Jobs:
 
 def _held(job: Job) -> None:
     if job.state is not JobState.HELD:
-        raise ConsentMissing(f"Job {job.id} is {job.state.value}.")
+        raise JobUnsuitable(f"Job {job.id} is {job.state.value}.")
 
 
 def _never_run(job: Job) -> None:
     if job.state is not JobState.READY:
-        raise ConsentMissing(f"Job {job.id} is {job.state.value}.")
+        raise JobUnsuitable(f"Job {job.id} is {job.state.value}.")
 
 
 def _not_over(job: Job) -> None:
     if job.state.is_over:
-        raise ConsentMissing(f"Job {job.id} is {job.state.value} already.")
+        raise JobUnsuitable(f"Job {job.id} is {job.state.value} already.")

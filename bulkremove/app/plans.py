@@ -25,7 +25,7 @@ from bulkremove.config import Settings
 from bulkremove.domain import planner
 from bulkremove.domain.clock import Epoch, later
 from bulkremove.domain.enrolment_check import EnrolmentCheck
-from bulkremove.domain.errors import ConsentMissing, SettingsError
+from bulkremove.domain.errors import JobUnsuitable, SettingsError
 from bulkremove.domain.job import APPROVAL_SECONDS, PLAN_SECONDS, Job
 from bulkremove.domain.listing import Learner
 from bulkremove.domain.operation import ENROLL_LEARNER, OPERATIONS, REMOVE_LEARNER, Operation
@@ -156,7 +156,7 @@ class Plans:
         return rows[:PAGE_SIZE], len(rows) > PAGE_SIZE
 
     async def retry(self, job_id: str, *, unknown_checked: bool) -> Preview:
-        """Preview a new job of an ended job's rows that are ``not_sent``. Raises ConsentMissing when there are none.
+        """Preview a new job of an ended job's rows that are ``not_sent``. Raises JobUnsuitable when there are none.
 
         ``unknown_checked``: a person has looked the ``unknown`` rows up, so that they are sent again too, but for those
         of which somebody saw that it worked.
@@ -166,7 +166,7 @@ class Plans:
         check_has_rows(job)
         if not job.state.is_over:
             command = "approve" if job.state.is_approvable else "resume"
-            raise ConsentMissing(
+            raise JobUnsuitable(
                 f"Job {job.id} is {job.state.value}, not over: its rows can still be sent. {job.reason}".rstrip(),
                 hint=f"`bulkremove {command} {job.id}` goes on with it.",
                 page_hint=f"It can still go on: {command} it.",
@@ -175,7 +175,7 @@ class Plans:
         outcomes = await self._reports.outcomes(job, *statuses)
         rows = [row for row in outcomes if any(row.cells) and row.last_seen is not job.proving]  # nor erased ones
         if not rows:
-            raise ConsentMissing(
+            raise JobUnsuitable(
                 f"Job {job.id} has no rows to send again, so nothing was made or sent.",
                 hint="Look its unknown rows up first, if it has any; `bulkremove show` lists them.",
                 page_hint="Look its unknown rows up first, if it has any.",
@@ -226,7 +226,7 @@ class Plans:
         return await caps.rows_left_problem(self._context, job, rows_left, cap=settings.max_removals)
 
     async def is_canary(self, job: Job) -> bool:
-        """Whether a run of the job may send one row only. Raises ConsentMissing while a first removal waits."""
+        """Whether a run of the job may send one row only. Raises CanaryPending while a first removal waits."""
         return await self._canaries.check(job)
 
     def check_account(self, job: Job) -> None:
@@ -288,8 +288,8 @@ class Plans:
 
 
 def check_has_rows(job: Job) -> None:
-    """Check that a plan can be made of a job's rows. Raises ConsentMissing."""
+    """Check that a plan can be made of a job's rows. Raises JobUnsuitable."""
     if job.rows_deleted:
-        raise ConsentMissing(f"The rows of job {job.id} were deleted after their time; only its totals are left.")
+        raise JobUnsuitable(f"The rows of job {job.id} were deleted after their time; only its totals are left.")
     if job.operation not in OPERATIONS:
-        raise ConsentMissing(f"Job {job.id} makes calls that this version does not know ({job.operation}).")
+        raise JobUnsuitable(f"Job {job.id} makes calls that this version does not know ({job.operation}).")

@@ -14,7 +14,7 @@ from bulkremove.app.plans import Plans, check_has_rows
 from bulkremove.app.reports import Reports
 from bulkremove.app.results import Preview
 from bulkremove.domain.attempt import Outcome
-from bulkremove.domain.errors import ConsentMissing
+from bulkremove.domain.errors import JobUnsuitable
 from bulkremove.domain.ids import TRIMMED_CHARACTERS
 from bulkremove.domain.job import Job
 from bulkremove.domain.listing import Learner
@@ -57,11 +57,11 @@ class Reenrolments:
     async def removed(self, job: Job) -> list[Outcome]:
         """The rows whose learner the job removed, or whom a person found gone, without erased ones; in file order.
 
-        Raises ConsentMissing for a job that removes nobody, and one whose rows were deleted.
+        Raises JobUnsuitable for a job that removes nobody, and one whose rows were deleted.
         """
         check_has_rows(job)
         if job.is_enrolment:
-            raise ConsentMissing(f"Job {job.id} puts people back itself; it removed nobody.")
+            raise JobUnsuitable(f"Job {job.id} puts people back itself; it removed nobody.")
         statuses = (Status.REMOVED, Status.REMOVED_INFERRED, Status.UNKNOWN)
         return [
             row
@@ -72,25 +72,25 @@ class Reenrolments:
     async def preview(self, job_id: str, numbers: Collection[int] | None) -> Preview:
         """Plan to put back whom a job removed. ``numbers``: those of the rows, as in its report; None for all.
 
-        Raises ConsentMissing where nobody can be put back.
+        Raises JobUnsuitable where nobody can be put back.
         """
         job = await self._jobs.find(job_id)
         removed = await self.removed(job)
         if not job.state.is_over:
-            raise ConsentMissing(
+            raise JobUnsuitable(
                 f"Job {job.id} is {job.state.value} and may still remove people, so nobody is put back.",
                 hint=f"`bulkremove cancel {job.id}` ends it for good.",
                 page_hint="Cancel it first, or wait for its end.",
             )
         rows = [row for row in removed if numbers is None or row.number in numbers]
         if missing := sorted({*(numbers or ())} - {row.number for row in rows}):
-            raise ConsentMissing(
+            raise JobUnsuitable(
                 f"Job {job.id} removed nobody in row {missing[0]}, so nothing was made or sent.",
                 hint=f"`bulkremove report {job.id} --rows undo -o removed.csv` lists whom it removed.",
                 page_hint="Choose among the people whom it removed.",
             )
         if not rows:
-            raise ConsentMissing(f"Job {job.id} has removed nobody who could be put back.")
+            raise JobUnsuitable(f"Job {job.id} has removed nobody who could be put back.")
         people = {index: row.person for index, row in enumerate(rows) if row.person is not None}
         return await self._plans.enrolments(_table(job, rows, await self.put_back(job)), job, people)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.enrolment_check import EnrolmentCheck
-from bulkremove.domain.errors import ConsentMissing
+from bulkremove.domain.errors import ActionRefused
 from bulkremove.domain.job import Job, Tally
 from bulkremove.domain.ledger import Quota
 from bulkremove.domain.operation import ENROLL_LEARNER
@@ -40,7 +40,7 @@ class Preview:
     retry_of: str | None = None
     include_open: bool = False
     """Whether a person wants rows sent too that other jobs may still send."""
-    refusal: ConsentMissing | None = None
+    refusal: ActionRefused | None = None
     """Why a run of this plan would be refused with the present caps."""
     generation: str = ""
     """The generation of the storage before the file was read; another one's plan can't be confirmed."""

@@ -22,9 +22,10 @@ from bulkremove.app.protected_list import protected_learners
 from bulkremove.domain.clock import Epoch, later
 from bulkremove.domain.errors import (
     BulkremoveError,
-    ConsentMissing,
     JobBusy,
+    JobUnsuitable,
     JournalFailed,
+    LearnerNotFound,
     LocalFileFailed,
 )
 from bulkremove.domain.job import Job
@@ -81,7 +82,7 @@ class Retention:
         return tidied
 
     async def find_learner(self, learner: str) -> Erasure:
-        """Where a learner's data are. Raises ConsentMissing for one with rows still to be sent, or without data."""
+        """Where a learner's data are. Raises JobUnsuitable while rows are still to be sent, or LearnerNotFound."""
         await self._jobs.remove_abandoned()
         if open_rows := await self._storage.erasure.open_rows_of(learner):
             raise _rows_open_error(open_rows)
@@ -91,7 +92,7 @@ class Retention:
         manual_steps = (*manual_steps, *await self._canaries_of(learner, rows), *await self._outside(learner, rows))
         erasure = Erasure(learner, rows, texts, files, manual_steps)
         if not erasure.has_matches:
-            raise ConsentMissing(
+            raise LearnerNotFound(
                 f"No job and no kept file knows the learner id {learner}, so nothing was changed.",
                 hint="Check the id; it is compared as a whole.",
             )
@@ -132,7 +133,7 @@ class Retention:
     async def forget(self, erasure: Erasure, *, by: str) -> list[str]:
         """Erase a learner's data, first in the journal; returns sentences about what could not be erased.
 
-        The audit log records that it was done, without the id. Raises ConsentMissing or JobBusy, and then nothing has
+        The audit log records that it was done, without the id. Raises ActionRefused or JobBusy, and then nothing has
         changed, when a row may still be sent by now, or a plan is being confirmed for long; JournalFailed.
         """
         learner, failures, files = erasure.learner, list[str](), 0
@@ -179,8 +180,8 @@ class Retention:
         ]
 
 
-def _rows_open_error(rows: int) -> ConsentMissing:
-    return ConsentMissing(
+def _rows_open_error(rows: int) -> JobUnsuitable:
+    return JobUnsuitable(
         f"{rows} row(s) of this learner are still to be sent, so nothing was erased.",
         hint="Let their jobs end, or cancel them.",
     )

@@ -21,7 +21,7 @@ from bulkremove.app.results import RunResult
 from bulkremove.app.review import check_reviewed
 from bulkremove.app.stopping import Stopping
 from bulkremove.domain.clock import Epoch
-from bulkremove.domain.errors import ConsentMissing, JobBusy, JournalFailed, SettingsError
+from bulkremove.domain.errors import ConsentMissing, JobBusy, JobUnsuitable, JournalFailed, PlanOutdated, SettingsError
 from bulkremove.domain.job import EndReason, FrontEnd, Job, JobState
 from bulkremove.domain.operation import GET_BATCH, OPERATIONS
 from bulkremove.domain.planner import PROTECTED
@@ -73,7 +73,7 @@ class Runs:
         at the job's age by its own rule. ``open_until``: when the time window of a nightly run ends.
         ``one_at_a_time``: no row is begun while another one waits for its answer.
 
-        Raises ConsentMissing, JobBusy, ReportFailed and SettingsError before anything is sent; JournalFailed ends a run
+        Raises ActionRefused, JobBusy, ReportFailed and SettingsError before anything is sent; JournalFailed ends a run
         at once.
         """
         storage = self._context.storage
@@ -105,7 +105,7 @@ class Runs:
                 and rows_left
                 and (shrunk := shrunk_list_text(job, self._context.settings))
             ):
-                raise ConsentMissing(f"{shrunk} Nothing was sent.")  # since the nightly run looked at it
+                raise PlanOutdated(f"{shrunk} Nothing was sent.")  # since the nightly run looked at it
             calls = settings.quota.calls
             await storage.jobs.set_circumstances(job.id, protected=len(protected), calls=calls)
             if protected and not job.is_enrolment:
@@ -173,7 +173,7 @@ class Runs:
                     file.discard()
 
     async def _check(self, job: Job) -> None:
-        """Check that something is left to do that this version can do. Raises ConsentMissing or JournalFailed."""
+        """Check that something is left to do that this version can do. Raises ActionRefused or JournalFailed."""
         if job.state.is_approvable:
             day = f" for {local(job.due_at):%Y-%m-%d %H:%M}" if job.due_at else ""
             raise ConsentMissing(
@@ -182,7 +182,7 @@ class Runs:
                 page_hint="Approve it first.",
             )
         if not await self._jobs.resumable(job):
-            raise ConsentMissing(
+            raise JobUnsuitable(
                 f"Job {job.id} is {job.state.value}; nothing is left to resume.",
                 hint=f"`bulkremove report {job.id}` writes its report again, `bulkremove retry {job.id}` makes a "
                 "new job of the rows that were not sent.",

@@ -14,7 +14,7 @@ from bulkremove.app.consent import check_sandbox_match
 from bulkremove.app.context import Context
 from bulkremove.app.jobs import Jobs
 from bulkremove.domain.clock import seconds_between
-from bulkremove.domain.errors import ConsentMissing, JobBusy, JournalBusy, JournalFailed
+from bulkremove.domain.errors import JobBusy, JobUnsuitable, JournalBusy, JournalFailed
 from bulkremove.domain.job import EndReason, Job, JobState
 from bulkremove.engine.progress import Stop
 from bulkremove.storage.interface.claims import Holder, StopAction, StopRequest
@@ -68,7 +68,7 @@ class Stopping:
     ) -> Job:
         """Stop a job, to be resumed later by a person; the job as it stands once it has stopped.
 
-        ``wait``: at most so many real seconds. Raises JobBusy when it has not stopped by then, ConsentMissing when
+        ``wait``: at most so many real seconds. Raises JobBusy when it has not stopped by then, JobUnsuitable when
         nothing of it can be running.
         """
         while True:
@@ -76,7 +76,7 @@ class Stopping:
             check_sandbox_match(job, self._context.settings)
             at_rest = job.state.is_approvable or job.state.is_over
             if at_rest and await self._claims.holder(job.id) is None:  # the state may have changed under a run
-                raise ConsentMissing(
+                raise JobUnsuitable(
                     f"Job {job.id} is {job.state.value}, so there is nothing to pause.",
                     hint=f"To end it for good: `bulkremove cancel {job.id}`." if not job.state.is_over else "",
                     page_hint="",
@@ -93,7 +93,7 @@ class Stopping:
     async def cancel(
         self, job_id: str, *, by: str, notify: Callable[[str], None] = lambda text: None, wait: float = STOP_SECONDS
     ) -> Job:
-        """End a job for good; the job as it stands then. Raises as ``pause``, and ConsentMissing when it is over."""
+        """End a job for good; the job as it stands then. Raises as ``pause``, and JobUnsuitable when it is over."""
         while True:
             try:
                 return await self._jobs.cancel(job_id, by=by)
@@ -174,7 +174,7 @@ class Stopping:
 
 def _resumable(job: Job) -> None:
     if not job.state.is_resumable:
-        raise ConsentMissing(f"Job {job.id} is {job.state.value}, so there is nothing to pause.")
+        raise JobUnsuitable(f"Job {job.id} is {job.state.value}, so there is nothing to pause.")
 
 
 _ENDS: dict[StopAction, Callable[[str], tuple[str, EndReason]]] = {

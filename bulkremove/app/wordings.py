@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from bulkremove.app.consent import check_sandbox_match, is_same_person
 from bulkremove.app.context import Context
 from bulkremove.domain.clock import Epoch
-from bulkremove.domain.errors import ConsentMissing
+from bulkremove.domain.errors import ConsentMissing, WordingRejected
 from bulkremove.domain.event_names import EventName
 from bulkremove.domain.job import Job
 from bulkremove.domain.operation import REMOVE_LEARNER, Operation
@@ -48,19 +48,19 @@ class Wordings:
         return [(candidate, _missing_evidence(candidate)) for candidate in evidence]
 
     async def accept(self, job_id: str, number: int, *, by: str) -> AcceptedWording:
-        """Accept the wording that a job's row was answered with. Raises ConsentMissing without enough evidence."""
+        """Accept the wording that a job's row was answered with. Raises WordingRejected without enough evidence."""
         job, at = await self._context.storage.jobs.get(job_id), self._context.clock.wall()
         check_sandbox_match(job, self._context.settings)
 
         def decide(evidence: WordingEvidence | None) -> tuple[AcceptedWording, Sequence[Act | JobEvent]]:
             if evidence is None or not is_acceptable(evidence.wording.message):
-                raise ConsentMissing(
+                raise WordingRejected(
                     f"The answer to row {number} of job {job.id} can't be accepted as a removal. Nothing was changed.",
                     hint="Acceptable is an HTTP 200 or 201 with code 200 whose message alone is unknown, is plain "
                     "English of at most 300 characters, and names a removal but no failure, id, number or quotation.",
                 )
             if why := _missing_evidence(evidence):
-                raise ConsentMissing(f"These words can't be accepted yet: {evidence.wording}. {why}")
+                raise WordingRejected(f"These words can't be accepted yet: {evidence.wording}. {why}")
             if self._context.settings.four_eyes and is_same_person(evidence.gone_by, by):
                 raise ConsentMissing(
                     f"Two people must agree (four_eyes): {by} found the learner of row {number} gone, so somebody "
@@ -79,7 +79,7 @@ class Wordings:
     async def withdraw(self, number: int, *, job: Job | None, by: str) -> None:
         """Withdraw an accepted wording, also for jobs that run; what only it proves to be removed becomes unknown.
 
-        ``job``: only one that counts for this job's client; None: any. Raises ConsentMissing for an unknown number.
+        ``job``: only one that counts for this job's client; None: any. Raises WordingRejected for an unknown number.
         """
         at: Epoch = self._context.clock.wall()
         known = await self.all() if job is None else await self.accepted(job.client, job.host)
@@ -89,7 +89,7 @@ class Wordings:
         act = Act(by, "wording_withdrawn", {"number": number, **({"job": job.id} if job else {})}, at)
         is_known = any(wording.number == number for wording in known)
         if not is_known or not await self._store.withdraw(number, f"{by} withdrew it", act):
-            raise ConsentMissing(f"There is no accepted wording {number}.", hint="`bulkremove wordings` lists them.")
+            raise WordingRejected(f"There is no accepted wording {number}.", hint="`bulkremove wordings` lists them.")
 
 
 def _missing_evidence(evidence: WordingEvidence) -> str:

@@ -88,7 +88,7 @@ def of_error(error: BulkremoveError) -> int:
             return 6
         case errors.TokenDelayed():
             return 5
-        case errors.ConsentMissing():
+        case errors.ActionRefused():
             return 4
         case (
             errors.ReadFailed()

@@ -14,7 +14,7 @@ import click
 
 from bulkremove.cli.console import Screen
 from bulkremove.cli.exit_codes import of_job
-from bulkremove.domain.errors import BulkremoveError, ConsentMissing, JobBusy
+from bulkremove.domain.errors import ActionRefused, BulkremoveError, JobBusy
 from bulkremove.domain.job import EndReason, FrontEnd
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def run_job(
         code = report_error(error) if isinstance(error, Exception) else 130
         if claimed and asyncio.run(_withdrawn(app, job_id)):
             screen.warn(f"Job {job_id} was cancelled before its first row.")
-        elif not isinstance(error, JobBusy | ConsentMissing) and _resumable(app, job_id):
+        elif not isinstance(error, JobBusy | ActionRefused) and _resumable(app, job_id):
             screen.warn(f"Job {job_id} is kept. To resume: {resume_command}")
         return code
     if ended.report:

@@ -7,7 +7,16 @@
     ├── SettingsError       config and above: an option, a variable or the settings file is wrong
     ├── LocalFileFailed     platform, zoho, app: a private file or folder can't be made, read or written
     ├── SandboxError        sandbox: a setting, its world file, its log or its port can't be used
-    ├── ConsentMissing      app, cli, web: the action was not confirmed, or a limit or the job's state forbids it
+    ├── ActionRefused       the action is not done, as one of these says; nothing was sent
+    │   ├── ConsentMissing  app, cli, web: nobody who may has agreed to exactly this
+    │   ├── PlanNotReady    app, web: a plan whose file was refused, or whose learners are still looked up
+    │   ├── PlanOutdated    app: what a plan or an approval rests on has changed since, or it is too old
+    │   ├── AlreadyConfirmed  app, web: the plan, its rows or its key are in a job already
+    │   ├── CapExceeded     app: more removals than the cap of a day, or too many invalid rows
+    │   ├── CanaryPending   app: the first row of the account was not confirmed
+    │   ├── WordingRejected  app: an answer can't be accepted as the proof of a removal, or never was
+    │   ├── JobUnsuitable   app, engine: the job's state, rows or kind do not allow the action
+    │   └── LearnerNotFound  app: no job and no kept file knows the learner who is to be erased
     ├── JobNotFound         app, storage: there is no such job
     ├── NoteRejected        app: the note is empty, or its row is not unknown
     ├── UserError           app: a user or token does not exist, exists already, or is not valid
@@ -25,7 +34,7 @@
     ├── JournalFailed       storage, app: the journal or a backup of it can't be written or read
     │   └── JournalBusy     another process has been writing for as long as the caller would wait; nothing was written
     ├── ReportFailed        report, app: the report can't be written
-    ├── AnswerLost          cli: standard output can't be written
+    ├── OutputFailed        cli: standard output can't be written
     └── ExchangeFailed      zoho: one request brought no usable response
         ├── NeverSent       no byte of the request left this machine
         │   └── NoDescriptors  this machine lets the program open no more files and connections
@@ -42,11 +51,18 @@ from bulkremove.domain.table import Choices
 class BulkremoveError(Exception):
     """Base class of all errors that are reported to a user. cli/exit_codes.py maps them to exit codes."""
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
+    def __init__(self, message: str, *, hint: str = "", page_hint: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
         """What to do next, in a sentence; may be empty when the message says it."""
+        self.page_hint = hint if page_hint is None else page_hint
+        """The same on the page and in the API, where nobody can give a command or an option."""
+
+    @property
+    def page_text(self) -> str:
+        """The message, and what to do next on the page or in the API."""
+        return f"{self.message} {self.page_hint}".rstrip()
 
     def __str__(self) -> str:
         return f"{self.message} {self.hint}".rstrip()
@@ -73,18 +89,44 @@ class SandboxError(BulkremoveError):
     """A setting of the sandbox is wrong, or its world file, its log or its port can't be used."""
 
 
-class ConsentMissing(BulkremoveError):
-    """The action was not confirmed, or a limit or the job's state forbids it. Nothing was sent."""
+class ActionRefused(BulkremoveError):
+    """An action is not done, for the reason that the subclass names. Nothing was sent because of it."""
 
-    def __init__(self, message: str, *, hint: str = "", page_hint: str | None = None) -> None:
-        super().__init__(message, hint=hint)
-        self.page_hint = hint if page_hint is None else page_hint
-        """What to do next on the page or in the API, where nobody can give an option of the command line."""
 
-    @property
-    def page_text(self) -> str:
-        """The message, and what to do next on the page or in the API."""
-        return f"{self.message} {self.page_hint}".rstrip()
+class ConsentMissing(ActionRefused):
+    """Nobody who may has agreed to exactly this: no yes, a wrong number, ids not compared, no second person."""
+
+
+class PlanNotReady(ActionRefused):
+    """A plan can't be confirmed: its file was refused, or it is not known yet who its learners are."""
+
+
+class PlanOutdated(ActionRefused):
+    """A plan is too old, or what it rests on has changed since it was shown; it must be previewed again."""
+
+
+class AlreadyConfirmed(ActionRefused):
+    """A plan, some of its rows or its idempotency key belong to a job already."""
+
+
+class CapExceeded(ActionRefused):
+    """A plan or job exceeds the cap of removals on a day, or a file that of its invalid rows."""
+
+
+class CanaryPending(ActionRefused):
+    """The first row of an account was sent alone and is not confirmed, or can't be confirmed as it is said."""
+
+
+class WordingRejected(ActionRefused):
+    """An answer of Zoho's can't be accepted as the proof of a removal, or was not accepted before."""
+
+
+class JobUnsuitable(ActionRefused):
+    """The state, the rows or the kind of a job do not allow the action."""
+
+
+class LearnerNotFound(ActionRefused):
+    """No job and no kept file knows the learner whose data are to be erased."""
 
 
 class JobNotFound(BulkremoveError):

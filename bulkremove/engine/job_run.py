@@ -13,7 +13,7 @@ from contextlib import aclosing
 from bulkremove.config import Settings
 from bulkremove.domain.attempt import PendingRow
 from bulkremove.domain.clock import Clock, Epoch, Monotonic, later, seconds_between
-from bulkremove.domain.errors import ConsentMissing
+from bulkremove.domain.errors import JobUnsuitable
 from bulkremove.domain.event_names import EventName
 from bulkremove.domain.job import EndReason, Job, JobState, Tally
 from bulkremove.domain.ledger import SuspensionReason
@@ -80,7 +80,7 @@ class JobRun:
     async def run(self, sender: Sender, tokens: TokenProvider) -> Job:
         """Send the unsettled rows of the job; return the job as it stands afterwards.
 
-        Raises JournalFailed, and ConsentMissing when the job has changed since it was looked at. Failures of Zoho or
+        Raises JournalFailed, and JobUnsuitable when the job has changed since it was looked at. Failures of Zoho or
         the network raise nothing: the job's state and reason report them.
         """
         tally = await self._storage.rows.tally(self._job.id)
@@ -146,7 +146,7 @@ class JobRun:
         """Check that the job is as when all else was checked: a restore of the journal may have been accepted since."""
         before = self._job
         if (job.state, job.reason_code, job.finished_at) != (before.state, before.reason_code, before.finished_at):
-            raise ConsentMissing(
+            raise JobUnsuitable(
                 f"Job {job.id} has changed since this run looked at it: it is {job.state.value}. {job.reason} Nothing "
                 "was sent.",
                 hint=f"`bulkremove show {job.id}` says where it stands.",

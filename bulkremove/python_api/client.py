@@ -88,7 +88,7 @@ class Client(BaseClient):
         """Plan the rows that a job which is over did not send.
 
         ``unknown_checked``: those too that are ``unknown``, since a person has looked each of them up in Zoho People.
-        Raises ConsentMissing where there are none, and as ``plan``.
+        Raises JobUnsuitable where there are none, and as ``plan``.
         """
         return await self._call(
             lambda session: session.retry(
@@ -112,7 +112,7 @@ class Client(BaseClient):
         removals, needed beside the hash for a plan that was run before. ``compared``: ``plan.doubtful_ids``, once a
         person has compared these ids with Zoho People.
 
-        Under ``four_eyes`` the job is ``held``, and somebody else approves it. Raises ConsentMissing for a plan that is
+        Under ``four_eyes`` the job is ``held``, and somebody else approves it. Raises ActionRefused for a plan that is
         refused, and NotAuthorized, SettingsError or ReportFailed where its run would fail at once.
         """
         return await self._call(
@@ -137,7 +137,7 @@ class Client(BaseClient):
         that a person saw, of a job that needs review. ``expect_missing``: go on although Zoho knows none of the first
         10 learners.
 
-        Raises ConsentMissing, JobBusy, OtherHomeSends, NotAuthorized, SettingsError or ReportFailed before anything is
+        Raises ActionRefused, JobBusy, OtherHomeSends, NotAuthorized, SettingsError or ReportFailed before anything is
         sent, and JournalFailed.
         """
         followed = self._follow(
@@ -179,7 +179,7 @@ class Client(BaseClient):
     async def pause(self, job: Job | str) -> Job:
         """Stop a job, whichever process runs it, so that a person must look at it before it goes on.
 
-        Raises JobBusy when it does not stop in time, ConsentMissing when it is over.
+        Raises JobBusy when it does not stop in time, JobUnsuitable when it is over.
         """
         return await self._call(lambda session: session.pause(job_id(job))).wait_async()
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from bulkremove.app import App, Consent, Preview, Progress, RunResult, SandboxOptions, Stop, this_person
 from bulkremove.config import load
 from bulkremove.config.values import PARSERS
-from bulkremove.domain.errors import ConsentMissing, JournalFailed, LocalFileFailed, ReportFailed, SettingsError
+from bulkremove.domain.errors import ActionRefused, JournalFailed, LocalFileFailed, ReportFailed, SettingsError
 from bulkremove.domain.job import FrontEnd, JobState
 from bulkremove.domain.permissions import EVERY_ACCOUNT, AccountSet
 from bulkremove.platform.secure_files import private_folder
@@ -119,14 +119,14 @@ class Session:
         return await self._shown(preview, check, include_mismatched, is_matched=by is not None)
 
     async def retry(self, job: str, *, unknown_checked: bool, check: bool | None, include_mismatched: bool) -> Plan:
-        """Plan what a job that is over did not send. Raises ConsentMissing and others."""
+        """Plan what a job that is over did not send. Raises ActionRefused and others."""
         preview = await self.app.plans.retry(job, unknown_checked=unknown_checked)
         return await self._shown(preview, check, include_mismatched)
 
     async def submit(
         self, plan: Plan, *, confirm: str, removals: int | None, compared: int | None, key: str | None
     ) -> Job:
-        """Store a plan as a job, or return the one that was stored with this key. Raises ConsentMissing and others."""
+        """Store a plan as a job, or return the one that was stored with this key. Raises ActionRefused and others."""
         if key is not None and not 0 < len(key) <= MAX_KEY_LENGTH:
             raise ValueError(f"A key has 1 to {MAX_KEY_LENGTH} characters.")
         app, by = self.app, this_person()
@@ -143,7 +143,7 @@ class Session:
                 front_end=FrontEnd.COMMAND,
                 idempotency_key=key or "",
             )
-        except ConsentMissing:
+        except ActionRefused:
             if key and (stored := await app.jobs.of_key(key, confirm, accounts)):  # another thread was faster
                 return await self.job(stored.id)
             raise
@@ -220,12 +220,12 @@ class Session:
         return path
 
     async def pause(self, job: str) -> Job:
-        """Stop a job, whichever process runs it. Raises JobBusy and ConsentMissing."""
+        """Stop a job, whichever process runs it. Raises JobBusy and JobUnsuitable."""
         await self.app.stopping.pause(job, by=this_person())
         return await self.job(job)
 
     async def cancel(self, job: str) -> Job:
-        """End a job for good, whichever process runs it. Raises JobBusy and ConsentMissing."""
+        """End a job for good, whichever process runs it. Raises JobBusy and JobUnsuitable."""
         await self.app.stopping.cancel(job, by=this_person())
         return await self.job(job)
 

@@ -10,7 +10,7 @@ from aiohttp import web
 from bulkremove.app import App, Consent
 from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.app.metrics import figures
-from bulkremove.domain.errors import ConsentMissing
+from bulkremove.domain.errors import AlreadyConfirmed, ConsentMissing
 from bulkremove.domain.job import Job, Tally
 from bulkremove.domain.permissions import Permission
 from bulkremove.domain.plan import PlannedRow
@@ -189,7 +189,7 @@ class Api:
         return await self._job_response(await self._app.jobs.find(job.id))
 
     async def resume(self, request: web.Request) -> web.StreamResponse:
-        """Resume a job and return it. Raises ConsentMissing."""
+        """Resume a job and return it. Raises ActionRefused."""
         rows, job_id = whole_number(request, "rows"), request.match_info["job"]
         job = await self._supervisor.resume(job_id, by=person(request).name, rows_reviewed=rows)
         return await self._job_response(job)
@@ -197,7 +197,7 @@ class Api:
     async def confirm_canary(self, request: web.Request) -> web.StreamResponse:
         """Record that the first row had its effect, or that it can't be known, and return the job.
 
-        Raises ConsentMissing.
+        Raises ActionRefused.
         """
         job, canaries = await self._job(request), self._app.canaries
         answers = {"gone": canaries.confirm, "enrolled": canaries.confirm, "again": canaries.give_up}
@@ -225,7 +225,7 @@ class Api:
 
     async def _plan(self, request: web.Request, upload: Upload) -> UploadedPlan:
         if upload.job is not None:
-            raise ConsentMissing(f"This plan was confirmed: it is job {upload.job} now.")
+            raise AlreadyConfirmed(f"This plan was confirmed: it is job {upload.job} now.")
         preview = await self._uploads.preview(upload, by=person(request).name)
         refusal = preview.refusal.page_text if preview.refusal else None
         open_in = [job.id for job in preview.plan.open_in if job.account in person(request).seen]

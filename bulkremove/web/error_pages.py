@@ -8,22 +8,21 @@ import logging
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from bulkremove.domain.errors import BulkremoveError, ConsentMissing, FileRefused, JobBusy, JobNotFound, NoteRejected
+from bulkremove.domain.errors import ActionRefused, BulkremoveError, FileRefused, JobBusy, JobNotFound, NoteRejected
 from bulkremove.domain.table import Choices
 from bulkremove.report.json_types import ChoicesJson, ColumnValuesJson
 from bulkremove.web.responses import page
 from bulkremove.web.routes import API, PERSON
 
-_STATUS: dict[type[BulkremoveError], int] = {FileRefused: 422, ConsentMissing: 409, JobBusy: 409, JobNotFound: 404}
+_STATUS: dict[type[BulkremoveError], int] = {FileRefused: 422, ActionRefused: 409, JobBusy: 409, JobNotFound: 404}
+"""The HTTP status of each kind of error; 400 for any other."""
 
 
 def _text(error: BulkremoveError) -> str:
     """The message and hint of an error, without a hint that is written for the command line."""
-    if isinstance(error, ConsentMissing):
-        return error.page_text
     if isinstance(error, FileRefused) and error.choices:
         return error.message
-    return error.message if isinstance(error, (JobBusy, JobNotFound, NoteRejected)) else str(error)
+    return error.message if isinstance(error, (JobBusy, JobNotFound, NoteRejected)) else error.page_text
 
 
 def _as_json(choices: Choices) -> ChoicesJson:
@@ -56,7 +55,7 @@ async def error_middleware(request: web.Request, handler: Handler) -> web.Stream
         }
     except BulkremoveError as error:
         message = _text(error)
-        status = _STATUS.get(type(error), 400)
+        status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 400)
         if isinstance(error, FileRefused) and error.choices:
             extra_members = {"choices": _as_json(error.choices)}
     except TimeoutError:

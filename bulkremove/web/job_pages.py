@@ -92,7 +92,7 @@ class JobPages:
         return _back_to(job)
 
     async def resume(self, request: web.Request) -> web.StreamResponse:
-        """Resume a job and redirect to its page. Raises ConsentMissing."""
+        """Resume a job and redirect to its page. Raises ActionRefused."""
         form = await read_form(request)
         rows = str(form.get("rows", "")).strip().replace(",", "")
         job = await self._supervisor.resume(
@@ -161,14 +161,14 @@ class JobPages:
         return _back_to(job)
 
     async def accept_wording(self, request: web.Request) -> web.StreamResponse:
-        """Accept the answer to a row as the proof of a removal, and redirect. Raises ConsentMissing."""
+        """Accept the answer to a row as the proof of a removal, and redirect. Raises WordingRejected."""
         job, form = await self._job(request), await read_form(request)
         row_number = parse_number(str(form.get("row", "")), 0)
         await self._app.wordings.accept(job.id, row_number, by=person(request).name)
         return _back_to(job)
 
     async def withdraw_wording(self, request: web.Request) -> web.StreamResponse:
-        """Withdraw an accepted answer and redirect to the job's page. Raises ConsentMissing if there is none."""
+        """Withdraw an accepted answer and redirect to the job's page. Raises WordingRejected if there is none."""
         job, form = await self._job(request), await read_form(request)
         number = parse_number(str(form.get("number", "")), 0)
         await self._app.wordings.withdraw(number, job=job, by=person(request).name)

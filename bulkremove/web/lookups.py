@@ -12,7 +12,7 @@ from aiohttp import web
 
 from bulkremove.app import App
 from bulkremove.app.matching import resolve
-from bulkremove.domain.errors import BulkremoveError, ConsentMissing, FileRefused, ReadFailed
+from bulkremove.domain.errors import BulkremoveError, FileRefused, PlanNotReady, ReadFailed
 from bulkremove.domain.permissions import Permission
 from bulkremove.web.fair_share import FairShare
 from bulkremove.web.responses import while_checked
@@ -69,7 +69,7 @@ class Lookups:
         task = lookup.task
         await asyncio.wait({task})
         if task.cancelled():
-            raise ConsentMissing(
+            raise PlanNotReady(
                 "Zoho was not asked to the end: somebody ended that on the page, or this plan is not kept any more. "
                 "Nothing was sent.",
                 hint="Make the plan again.",
@@ -95,7 +95,7 @@ class Lookups:
     async def _look_up(self, upload: Upload, lookup: Lookup, app: App, who: Person, *, is_asked: bool) -> None:
         async def check() -> None:
             if not await who.still_may(Permission.PREPARE, upload.account):
-                raise ConsentMissing(
+                raise PlanNotReady(
                     f"{who.name} may not prepare removals for this account any more, so Zoho was not asked to the end."
                 )
 

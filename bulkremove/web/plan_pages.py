@@ -17,7 +17,7 @@ from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.app.reenrolments import undo_text
 from bulkremove.domain.clock import later
 from bulkremove.domain.enrolment_check import EnrolmentCheck, Flag
-from bulkremove.domain.errors import BulkremoveError, ConsentMissing
+from bulkremove.domain.errors import ActionRefused, BulkremoveError
 from bulkremove.domain.ids import without_ids
 from bulkremove.domain.job import FrontEnd, JobState
 from bulkremove.domain.listing import Learner
@@ -230,7 +230,7 @@ async def confirm(
     by: str,
     idempotency_key: str = "",
 ) -> tuple[str, bool]:
-    """Store an upload's plan as a job and start it; return its id and whether it is new. Raises ConsentMissing."""
+    """Store an upload's plan as a job and start it; return its id and whether it is new. Raises ActionRefused."""
 
     async def submit(preview: Preview) -> str:
         reports = private_folder(app.settings.home / "reports")
@@ -247,8 +247,8 @@ async def confirm(
 
     try:
         job_id, is_new = await uploads.confirm(upload, submit, by=by)
-    except ConsentMissing as missing:
-        why = without_ids(missing.message)
+    except ActionRefused as refused:
+        why = without_ids(refused.message)
         await app.record(by, "confirmation_refused", name=upload.name, why=why, account=upload.account)
         raise
     if is_new:

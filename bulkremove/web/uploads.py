@@ -18,7 +18,7 @@ from aiohttp import web
 from bulkremove.app import App, Preview
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.enrolment_check import EnrolmentCheck
-from bulkremove.domain.errors import ConsentMissing, FileRefused
+from bulkremove.domain.errors import FileRefused, PlanNotReady
 from bulkremove.domain.job import Job
 from bulkremove.domain.permissions import AccountSet
 from bulkremove.domain.table import Table
@@ -185,16 +185,16 @@ class Uploads:
     ) -> tuple[str, bool]:
         """Return the id of the job that the plan became, and whether this call made it, with ``submit``.
 
-        Raises ConsentMissing, also if the plan was shown in another generation of the storage, and FileRefused if the
+        Raises ActionRefused, also if the plan was shown in another generation of the storage, and FileRefused if the
         plan has to be read again and can't be.
         """
         async with upload.lock:
             if upload.job is not None:
                 return upload.job, False
             if upload.is_looked_up:
-                raise ConsentMissing("Zoho is still asked who these learners are. Wait for it, or leave it out.")
+                raise PlanNotReady("Zoho is still asked who these learners are. Wait for it, or leave it out.")
             if upload.refusal is not None:
-                raise ConsentMissing("This file was refused, so there is nothing to confirm.")
+                raise PlanNotReady("This file was refused, so there is nothing to confirm.")
             preview = await self._preview(upload, by)
             upload.job = await submit(replace(preview, generation=upload.generation))
             self._previews.pop(upload.id, None)

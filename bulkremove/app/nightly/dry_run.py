@@ -19,7 +19,7 @@ from bulkremove.app.nightly.result import NightlyResult, expired_text, killed_te
 from bulkremove.app.plans import Plans
 from bulkremove.app.stopping import nightly_claim
 from bulkremove.domain.clock import Epoch, later, seconds_between
-from bulkremove.domain.errors import BulkremoveError, ConsentMissing, FileRefused, SourceFailed
+from bulkremove.domain.errors import ActionRefused, BulkremoveError, FileRefused, SourceFailed
 from bulkremove.domain.job import CONSENT_SECONDS, Job, JobState
 from bulkremove.domain.schedule import Schedule
 from bulkremove.engine.progress import Stop
@@ -106,8 +106,8 @@ class DryRun:
                 if await self._plans.is_canary(job):
                     rows_left = min(rows_left, 1)
                     self._result.remaining_text = FIRST_ROW_ALONE.format(job.words.noun)
-            except ConsentMissing as missing:
-                self._result.waiting.append(f"Job {job.id}: {missing}")
+            except ActionRefused as refused:
+                self._result.waiting.append(f"Job {job.id}: {refused}")
                 continue
             except BulkremoveError as error:
                 self._result.failures.append(f"Job {job.id}: {error}")

@@ -17,7 +17,7 @@ from bulkremove.app.protected_list import protected_learners
 from bulkremove.app.results import RunResult
 from bulkremove.app.runs import Runs
 from bulkremove.domain.clock import later
-from bulkremove.domain.errors import BulkremoveError, ConsentMissing, FileRefused, JobBusy, SettingsError
+from bulkremove.domain.errors import ActionRefused, BulkremoveError, FileRefused, JobBusy, SettingsError
 from bulkremove.domain.event_names import EventName
 from bulkremove.domain.job import APPROVAL_DAYS, EndReason, Job, JobState
 from bulkremove.engine.progress import Stop
@@ -109,10 +109,10 @@ class NightlyJobs:
             ended = await self._run_with_retries(job_id, stop)
         except JobBusy:
             return  # the page or another process runs it right now
-        except ConsentMissing as missing:
-            result.waiting.append(f"Job {job_id}: {missing}")
+        except ActionRefused as refused:
+            result.waiting.append(f"Job {job_id}: {refused}")
             key = f"failed:{job_id}:{await self._run_count(job_id)}"
-            await self._outbox.add(key, f"job {job_id} waits for a person. Look at its reason", str(missing))
+            await self._outbox.add(key, f"job {job_id} waits for a person. Look at its reason", str(refused))
             return
         except BulkremoveError as error:
             result.failures.append(f"Job {job_id}: {error}")
