@@ -148,7 +148,7 @@ def test_an_id_in_two_columns_is_named_with_its_rows(rows: list[tuple[str, ...]]
 
 
 def test_short_ids_and_rows_without_ids_are_in_two_columns_without_doubt() -> None:
-    assert () == planned(listed(("1", "1", "1"), ("2", "3", "1"))).doubts
+    assert [DoubtCode.SHORT_IDS] * 3 == [one.code for one in planned(listed(("1", "1", "1"), ("2", "3", "1"))).doubts]
     assert () == planned(listed((COURSES[0], BATCHES[0], learner(0)), (BATCHES[0], learner(1), ""))).doubts
 
 
@@ -216,9 +216,25 @@ def test_the_text_names_column_share_and_a_row() -> None:
 def test_one_id_in_every_row_is_one_id_and_short_numbers_are_never_rounded() -> None:
     rows = [("478346000019501000", "478346000019502000", learner(number)) for number in range(20)]
     assert () == planned(listed(*rows)).doubts
-    assert () == planned(listed(*((COURSES[0], BATCHES[0], str(1000 * n)) for n in range(1, 20)))).doubts
+    short = planned(listed(*((COURSES[0], BATCHES[0], str(1000 * n)) for n in range(1, 20)))).doubts
+    assert [DoubtCode.SHORT_IDS] == [doubt.code for doubt in short]
     everywhere = [(COURSES[0], batch, "478346000019558000") for batch in BATCHES]
     assert () == planned(listed(*everywhere)).doubts, "one person in two batches"
+
+
+@pytest.mark.parametrize("digits", [1, 4, 10, 11, 12, 18])
+def test_row_numbers_or_employee_ids_in_an_id_column_are_doubtful(digits: int) -> None:
+    rows = [(COURSES[0], BATCHES[0], str(n + 10 ** (digits - 1))) for n in range(3)]
+    text = listed(*rows, (COURSES[0], BATCHES[0], "Printed by the HR department"))
+    found = planned(text).doubts
+    assert [DoubtCode.SHORT_IDS] * (digits < 12) == [doubt.code for doubt in found]
+    for doubt in found:
+        assert (3, True) == (
+            doubt.ids,
+            f"'Learner ID': 3 different ids have fewer than 12 digits, such as {rows[0][2]} in row 2." in doubt.text,
+        )
+    table = read(io.BytesIO(text.encode()), name="list.csv")
+    assert () == plan(table, account="a", host="127.0.0.1:8").doubts, "a sandbox may have ids of any length"
 
 
 def test_learners_that_rounding_has_made_one_are_seen() -> None:
@@ -296,7 +312,12 @@ async def test_a_program_sends_the_number_that_a_person_compared(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("text", "words"), [(MIXED, "1 batch stands under more than one course"), (rounded(5, 5), "end in 000")]
+    ("text", "words"),
+    [
+        (MIXED, "1 batch stands under more than one course"),
+        (rounded(5, 5), "end in 000"),
+        (listed(*((COURSES[0], BATCHES[0], str(n)) for n in range(1, 6))), "fewer than 12 digits"),
+    ],
 )
 async def test_a_night_holds_it_until_it_is_approved(tmp_path: Path, text: str, words: str) -> None:
     async with nightly_site(tmp_path) as one:

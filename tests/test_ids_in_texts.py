@@ -200,6 +200,17 @@ def test_an_id_of_any_length_is_left_out_of_a_text(digits: int) -> None:
     assert number not in without_ids(f"{number}.0 or {number},5")
 
 
+@pytest.mark.parametrize("digits", range(1, 4))
+def test_an_id_of_few_digits_is_left_out_where_a_text_names_it(digits: int) -> None:
+    number = "471"[:digits]
+    for text in (
+        'Cell C7 (Phase 2) is no learner id: "{}-a" holds something other than digits.',
+        "batch {} under course {} (row 71) and course {} (row 8). In this list: {} in rows 3 and 5; {} in row 9.",
+        "Column 'Phase 2': 3 different ids have fewer than 12 digits, such as {} in row 2.",
+    ):
+        assert text.replace("{}", "…") == without_ids(text.replace("{}", number))
+
+
 def test_only_ids_are_left_out_of_a_text() -> None:
     more = (
         "At 2026-11-29 02:30, 12,345 of 1,234,567 rows: leavers_20261129.csv isn't that of 2026-11; it can't be read."

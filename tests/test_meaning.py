@@ -16,7 +16,7 @@ from bulkremove.domain.permissions import Role
 from bulkremove.domain.planner import plan
 from bulkremove.domain.row import Status
 from bulkremove.domain.table import PLAN_COLUMNS, REPORT_COLUMNS, SANDBOX_COLUMN, SANDBOX_MARK, Table
-from bulkremove.reading.options import ReadOptions
+from bulkremove.reading.options import Hidden, ReadOptions
 from bulkremove.reading.reader import read
 from bulkremove.reading.subprocess_reader import read_in_subprocess
 from bulkremove.report import RowSelection, write_plan
@@ -423,6 +423,24 @@ async def test_the_page_offers_the_values_with_their_counts(tmp_path: Path) -> N
         plan_page = await visitor.post(asked.url, only0="Action=del")
         assert 'data-wanted="4"' in plan_page.text
         assert "8 rows are left out" in plan_page.text
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx", "xls", "ods"])
+@pytest.mark.parametrize(
+    "struck", ["~~Kim~~", "left ~~on Friday~~", "K\u0336i\u0336m\u0336", "K\u0337im", "K\u0338im", "K\u0335im"]
+)
+def test_texts_that_are_struck_through_by_characters_are_asked_about(kind: str, struck: str) -> None:
+    rows = [[*HEADER, "Name"], *([COURSE, BATCH, learner(i), name] for i, name in enumerate(["Jo", struck]))]
+    data = listed(*rows) if kind == "csv" else Book([Sheet([[*row] for row in rows])]).as_bytes(kind)
+    with pytest.raises(FileRefused, match="1 hidden, filtered, struck-through or commented rows and 1 that"):
+        of(data)
+    assert [2] == list(of(data, hidden=Hidden.LEAVE_OUT).numbers)
+    assert [2, 3] == list(of(data, hidden=Hidden.INCLUDE).numbers)
+
+
+@pytest.mark.parametrize("name", ["~Kim~", "~~", "J\u00f8rgen", "Zo\u0308e", "a ~ b ~ c"])
+def test_other_marks_strike_nothing_through(name: str) -> None:
+    assert 1 == len(of(listed([*HEADER, "Name"], [COURSE, BATCH, learner(0), name])))
 
 
 # Where the headings stand

@@ -404,6 +404,8 @@ async def test_outside_the_window_nothing_is_taken(tmp_path: Path) -> None:
         found = await one.run()
         assert found.ran == []
         assert "outside the time window" in found.failures[0]
+        await one.run()
+        assert ["the nightly run started outside its time window. Correct one of the two"] == one.notices()
         assert ["leavers.csv"] == one.where()[""]
 
 

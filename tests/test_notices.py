@@ -160,6 +160,36 @@ async def test_commands_in_a_mail_lead_to_the_installation_that_sent_it(
     assert 0 == copied(*shlex.split(words[1]), "--yes").returncode
 
 
+def test_systemd_tells_of_a_failed_night_only_what_the_night_has_not_told(
+    tmp_path: Path, post: tuple[Mailbox, str]
+) -> None:
+    box, address = post
+    home, environ = tmp_path / "home", environment(**CREDENTIALS, BULKREMOVE_NOTIFY=address)
+    home.mkdir(mode=0o700)
+    (home / "bulkremove.toml").write_text(f'[[nights]]\nsource = "{tmp_path / "gone"}"\n')
+
+    def told(result: str, status: str, **more: str) -> int:
+        """How many mails come when systemd says that the service ended so."""
+        before = len(box.mails)
+        seen = {"MONITOR_UNIT": "bulkremove-nightly.service", "MONITOR_SERVICE_RESULT": result}
+        done = Bulkremove(home, {**environ, **seen, "MONITOR_EXIT_STATUS": status, **more})("nightly", "--failed")
+        assert done.returncode == (1 if more else 0), done.stderr
+        return len(box.mails) - before
+
+    assert 1 == told("exit-code", "8"), "it has failed before any run"
+    assert 8 == Bulkremove(home, environ)("nightly").returncode
+    assert 2 == len(box.mails)
+    assert [0, 1, 1] == [told("exit-code", "8"), told("exit-code", "1"), told("oom-kill", "KILL")]
+    with closing(sqlite3.connect(home / "journal.db")) as journal, journal:
+        journal.execute("UPDATE nightly_run SET started_at = started_at - 700, ended_at = ended_at - 700")
+    assert 1 == told("exit-code", "8"), "that run ended long before, so another one has failed"
+    silent = SILENT.format(free_port())
+    with closing(sqlite3.connect(home / "journal.db")) as journal, journal:
+        journal.execute("DELETE FROM notice")
+    assert 8 == Bulkremove(home, {**environ, "BULKREMOVE_NOTIFY": silent})("nightly").returncode
+    assert 1 == told("exit-code", "8"), "its own notice still waits"
+
+
 async def test_a_notice_is_written_together_with_what_it_tells(tmp_path: Path) -> None:
     async with nightly_site(tmp_path, max_removals=1) as one:
         one.drop("leavers.csv", triples(5))

@@ -17,6 +17,8 @@ DESCRIPTIONS = {
     "worker": "Nightly runs of bulkremove",
     "serve": "bulkremove's page",
 }
+NIGHT_FAILED = 8
+"""The exit code of a nightly run that has failed, and has told so (``exit_codes``)."""
 HARDENING = (
     "NoNewPrivileges=yes",
     "CapabilityBoundingSet=",
@@ -159,6 +161,12 @@ def failure(environ: Mapping[str, str]) -> tuple[str, str]:
         f"{unit} has failed ({how}{f', {status}' if status else ''}). `journalctl` of that machine says more. No row "
         "is lost or sent twice by that: the next nightly run goes on with what was begun."
     )
+
+
+def is_failed_night(environ: Mapping[str, str]) -> bool:
+    """Whether the service was a nightly run that came to its end and has failed, as its exit code says."""
+    how, status = environ.get("MONITOR_SERVICE_RESULT"), environ.get("MONITOR_EXIT_STATUS")
+    return (how, status) == ("exit-code", str(NIGHT_FAILED))
 
 
 def _text(lines: Sequence[str]) -> str:

@@ -22,6 +22,8 @@ from bulkremove.domain.table import Table
 _USUAL_SHARE = 0.9
 """Share of a column's different ids that have the same number of digits, where another number is unusual. Of a few ids,
 one may have another number."""
+MIN_USUAL_DIGITS = 12
+"""Zoho's ids have more digits; a row number, an employee id or a telephone number has fewer."""
 _EXAMPLES = 3
 """Ids that a text names."""
 
@@ -33,6 +35,7 @@ class DoubtCode(StrEnum):
     ID_IN_TWO_COLUMNS = "id_in_two_columns"
     ROUNDED_IDS = "rounded_ids"
     ODD_LENGTHS = "odd_lengths"
+    SHORT_IDS = "short_ids"
     LEARNER_OF_SEVERAL_ADDRESSES = "learner_of_several_addresses"
 
 
@@ -51,11 +54,14 @@ def find_doubts(
     excluded: Mapping[int, Exclusion],
     batches: Iterable[tuple[str, str]],
     email_column: int | None = None,
+    *,
+    is_sandbox: bool = False,
 ) -> tuple[Doubt, ...]:
     """Find the signs of damage in a plan that sends something. All rows count that have three ids.
 
     ``ids``: the trimmed columns of course, batch and learner; ``excluded``: rows that are not sent, by index;
-    ``batches``: the (course, batch) of those that are sent; ``email_column``: of the learners' addresses, if known.
+    ``batches``: the (course, batch) of those that are sent; ``email_column``: of the learners' addresses, if known;
+    ``is_sandbox``: ids may have any length there.
     """
     if len(excluded) == len(table):
         return ()
@@ -66,6 +72,7 @@ def find_doubts(
         *_misplaced(table, ids, invalid),
         *_rounded(table, ids, invalid),
         *_odd_lengths(table, ids, invalid),
+        *(() if is_sandbox else _short(table, ids, invalid)),
         *_several_addresses(table, ids[2], excluded, email_column),
     )
 
@@ -175,6 +182,24 @@ def _odd_lengths(table: Table, ids: Ids, invalid: frozenset[int]) -> list[Doubt]
             "missing, or something else may have been added."
         )
         doubts.append(Doubt(DoubtCode.ODD_LENGTHS, len(odd), text))
+    return doubts
+
+
+def _short(table: Table, ids: Ids, invalid: frozenset[int]) -> list[Doubt]:
+    """Columns whose ids all have far fewer digits than Zoho's: other numbers may stand there."""
+    doubts = []
+    for position, column in enumerate(table.roles):
+        cells = ids[position]
+        valid = {cell for index, cell in enumerate(cells) if index not in invalid} if invalid else set(cells)
+        if max(map(len, valid)) >= MIN_USUAL_DIGITS:
+            continue
+        first = next(index for index in range(len(cells)) if index not in invalid)
+        text = (
+            f"Column {table.header[column]!r}: {len(valid):,} different {'id has' if len(valid) == 1 else 'ids have'} "
+            f"fewer than {MIN_USUAL_DIGITS} digits, such as {cells[first]} in row {table.numbers[first]}. Zoho's own "
+            "ids are longer: these may be row numbers or employee ids."
+        )
+        doubts.append(Doubt(DoubtCode.SHORT_IDS, len(valid), text))
     return doubts
 
 

@@ -32,6 +32,8 @@ _LONG_NUMBER = re.compile(r"[0-9]{15,}|[0-9][.,][0-9]{4,}[eE][+]?[0-9]+")
 time."""
 _QUOTED = re.compile(r"""(?<!\w)(["'])(?:(?!\1).)*\1""")
 """What a text quotes of a file."""
+_ID_OF_DOUBT = re.compile(r"[0-9]+(?= in rows? [0-9])|(?<=batch )[0-9]+(?= under course)|(?<=course )[0-9]+(?= \(row)")
+"""An id of any length, as the texts about doubts name it."""
 _SHORT_NUMBER = re.compile(
     rf"(?P<kept>{JOB_ID}|\b(?:code|rows?|row number) [0-9]+(?:(?:, | and )[0-9]+)*)|"
     r"(?<![\w.,:/\-])[0-9]{4,}(?:[.,][0-9]+)?(?![\w:/\-])"
@@ -41,8 +43,13 @@ _SHORT_NUMBER = re.compile(
 
 def without_ids(text: str) -> str:
     """The text without the ids that it quotes, for what goes to more people than the rows: notices, events and logs."""
-    text = _QUOTED.sub(lambda match: re.sub("[0-9]{4,}", "…", match[0]), _LONG_NUMBER.sub("…", text))
+    text = _QUOTED.sub(_without_ids_of_quotation, _ID_OF_DOUBT.sub("…", _LONG_NUMBER.sub("…", text)))
     return _SHORT_NUMBER.sub(lambda match: match["kept"] or "…", text)
+
+
+def _without_ids_of_quotation(quoted: re.Match[str]) -> str:
+    """A cell stands in double quotation marks, a heading, which may be "Phase 2", in single ones."""
+    return re.sub("[0-9]+" if quoted[1] == '"' else "[0-9]{4,}", "…", quoted[0])
 
 
 def is_id(cell: str) -> bool:

@@ -15,6 +15,7 @@ from itertools import islice
 from types import MappingProxyType
 
 from bulkremove.domain.doubts import find_doubts
+from bulkremove.domain.hosts import is_sandbox
 from bulkremove.domain.ids import MAX_ID_DIGITS, TRIMMED_CHARACTERS, all_ids, is_id
 from bulkremove.domain.listing import Learner
 from bulkremove.domain.operation import REMOVE_LEARNER, Operation
@@ -84,7 +85,7 @@ def plan(
     wordings = tuple(sorted(accepted_wordings))
     fingerprint = _plan_hash(operation, table, excluded, (account, client, host), wordings)
     ids, jobs = (course, batch, learner), dict(sorted(open_in.items()))
-    doubts = find_doubts(table, ids, excluded, batches, email_column)
+    doubts = find_doubts(table, ids, excluded, batches, email_column, is_sandbox=is_sandbox(host))
     return Plan(
         account,
         host,

@@ -104,8 +104,8 @@ class Session:
             raise ValueError(f"There is no role {unknown[0]!r} of a column; there are {', '.join(ROLES)}.")
         app, generation = self.app, await self.app.plans.generation()
         by, chosen = None if match is None else Match(match), (only,) if isinstance(only, str) else tuple(only)
-        is_sandbox = app.settings.is_sandbox
-        options = ReadOptions(sheet, columns or {}, Hidden(hidden), chosen, header_row, is_sandbox, by)
+        options = ReadOptions(sheet, columns or {}, Hidden(hidden), chosen, header_row, match=by)
+        options = app.plans.for_reading(options)
         name, read_file = default_name(rows) if name is None else name, app.context.read_untrusted
         table = await read_rows(rows, name=name, options=options, read_file=read_file)
         if by is not None:

@@ -12,6 +12,7 @@ from bulkremove.reading import columns, damaged_ids, groups, heading_row, previo
 from bulkremove.reading.grid import Grid, filled
 from bulkremove.reading.options import Hidden, ReadOptions
 from bulkremove.reading.short_rows import refuse_short_rows
+from bulkremove.reading.struck_text import struck_rows
 
 FIRST_ROWS = 5
 """Rows that are shown with the headings when the user must choose the columns."""
@@ -30,6 +31,7 @@ def build_table(grid: Grid, name: str, options: ReadOptions) -> Table:
     if own_columns is not None and set(own_columns).intersection(roles):
         raise FileRefused(f"{name}: a column of the report can't hold ids.", hint="Check the columns.")
     _check_hidden_columns(grid, roles, header, name, options)
+    grid.hidden_rows |= {grid.numbers[index] for index in struck_rows(grid.columns, top + 1)}
     hidden = _hidden(grid, top, name, options)
     damaged_ids.refuse_uncomputed(grid, tuple(roles), top + 1, name, header)
     digits_only = damaged_ids.convert_id_columns(grid, list(roles), top + 1, name, header)

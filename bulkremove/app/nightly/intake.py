@@ -20,7 +20,12 @@ from bulkremove.app.leavers import LeaverSearch
 from bulkremove.app.night_sources import night_source, read_options
 from bulkremove.app.nightly.held_files import HeldFiles
 from bulkremove.app.nightly.hold_rules import BASELINE_RUNS, reasons_to_hold
-from bulkremove.app.nightly.intake_notices import notices_about, notify_of_file_not_taken, notify_of_obstacles
+from bulkremove.app.nightly.intake_notices import (
+    notices_about,
+    notify_of_file_not_taken,
+    notify_of_leavers_not_read,
+    notify_of_obstacles,
+)
 from bulkremove.app.nightly.killed_runs import Beginning
 from bulkremove.app.nightly.leavers_source import SUPERSEDED, LeaversSource
 from bulkremove.app.nightly.repeated_content import skip_reason
@@ -108,6 +113,7 @@ class Intake:
             await source.fetch(inbox.path)
             await self.leavers.remember()
         self.leavers.tell(result)
+        await notify_of_leavers_not_read(self._outbox, result.failures, at=self._context.clock.wall())
         result.obstacles += self.obstacles()
         await notify_of_obstacles(self._outbox, inbox.path, result.obstacles)
         return inbox

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from bulkremove.app.notices import Outbox
@@ -42,3 +42,10 @@ async def notify_of_file_not_taken(outbox: Outbox, file: Path, why: SourceFailed
     """Notify people of a file that can't be moved or read, once a day."""
     day, subject = f"{local(at):%Y-%m-%d}", f"not taken: {original_name(file)}. Look at the folder"
     await outbox.add(f"not_taken:{day}:{file.name}", subject, str(why))
+
+
+async def notify_of_leavers_not_read(outbox: Outbox, failures: Collection[str], *, at: Epoch) -> None:
+    """Notify people, once a day, that it is not known in what some leavers are enrolled."""
+    if failures:
+        subject = "what leavers are enrolled in could not be read. Look at its reason"
+        await outbox.add(f"leavers:{local(at):%Y-%m-%d}", subject, "\n".join(failures))

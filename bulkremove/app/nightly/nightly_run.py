@@ -51,6 +51,8 @@ from bulkremove.report.metrics import prometheus_text as metrics_text
 from bulkremove.sources.inbox import Inbox
 
 DAY_SECONDS = 86_400.0
+JUST_ENDED_SECONDS = 600.0
+"""Within so many seconds of a run's end, systemd tells of the failure of this run, and of no later one."""
 WINDOW_OVER = "The time window for nightly runs is over; the next one goes on."
 
 
@@ -139,6 +141,16 @@ class NightlyRuns:
         last = await self._storage.nightly.last_date(**self._key)
         return date.fromisoformat(last) if last else None
 
+    async def has_told(self) -> bool:
+        """Whether the last run has just ended, and all that it had to tell was sent.
+
+        A failure is always told: by ``failures`` of the result, each of which is in a notice.
+        """
+        last, now = await self._storage.nightly.last(**self._key), self._context.clock.wall()
+        if last is None or last.ended_at is None or not 0 <= seconds_between(last.ended_at, now) < JUST_ENDED_SECONDS:
+            return False
+        return not (await self._storage.nightly.waiting_notices()).get(self.night.name) and not self.outbox.why_silent()
+
     async def skip(self, day: date, why: str) -> None:
         """Record that a nightly run does not take place, and notify people."""
         notices = self.outbox.notices(f"left_out:{day}", f"the nightly run of {day} was left out. Find out why", why)
@@ -189,6 +201,8 @@ class NightlyRuns:
             until = self.schedule.open_until(clock.wall())
             if until is None:
                 result.failures.append(OUTSIDE_WINDOW)
+                subject = "the nightly run started outside its time window. Correct one of the two"
+                await self.outbox.add(f"window:{day}", subject, OUTSIDE_WINDOW)
                 stop.request(WINDOW_OVER, EndReason.WINDOW_CLOSED, auto_resumable=True)
             closing = asyncio.create_task(self._close_window(stop, until or clock.wall()))
             try:
@@ -230,6 +244,8 @@ class NightlyRuns:
                 f"This machine's clock and Zoho's differ by {abs(skew) / DAY_SECONDS:.0f} days, so nothing was deleted."
             )
             result.failures.append(f"{text} Set the clock (NTP).")
+            day, subject = f"{local(self._context.clock.wall()):%Y-%m-%d}", "the clock is wrong. Set it"
+            await self.outbox.add(f"clock:{day}", subject, result.failures[-1])
             return
         deleted = await self._retention.delete_expired()
         if deleted.jobs or deleted.files:

@@ -1,0 +1,20 @@
+"""Find texts that are struck through by their own characters, as programs without formats write it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+
+_STRUCK = re.compile("[\u0335-\u0338]|~~[^~]+~~")
+"""A stroke laid over the letter before it, or what Markdown strikes through."""
+
+
+def struck_rows(columns: Sequence[Sequence[object]], start: int) -> Iterator[int]:
+    """The indexes of the rows, from ``start`` on, in which a text is struck through as a whole or in part."""
+    for column in columns:
+        cells = column[start:]
+        with suppress(TypeError):  # a cell that is not a text
+            if not _STRUCK.search("\n".join(cells)):  # type: ignore[arg-type] # fast enough for a million rows
+                continue
+        yield from (index for index, cell in enumerate(cells, start) if isinstance(cell, str) and _STRUCK.search(cell))
