@@ -34,6 +34,7 @@ class DoubtCode(StrEnum):
     ROUNDED_IDS = "rounded_ids"
     ODD_LENGTHS = "odd_lengths"
     LEARNER_OF_SEVERAL_ADDRESSES = "learner_of_several_addresses"
+    NOBODY_LISTED = "nobody_listed"
 
 
 @dataclass(frozen=True, slots=True)

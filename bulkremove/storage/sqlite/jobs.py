@@ -23,7 +23,8 @@ from bulkremove.storage.sqlite.database import Database
 from bulkremove.storage.sqlite.erasure import delete_piece
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.records import write_records
-from bulkremove.storage.sqlite.rows import BATCH, SETTLED_BY_END, row_values, tally_of
+from bulkremove.storage.sqlite.row_values import row_values
+from bulkremove.storage.sqlite.rows import BATCH, SETTLED_BY_END, tally_of
 from bulkremove.storage.sqlite.transaction import Reader, Transaction
 
 _JOBS, _ROWS = Queries("jobs.sql"), Queries("rows.sql")

@@ -123,6 +123,15 @@ WHERE other.learner = :learner AND other.batch = :batch AND other.course = :cour
     AND (coalesce(other.finished_at, job.finished_at) >= mine.planned_at OR job.rowid > mine.rowid)
 ORDER BY other.state IN ('unknown', 'sending') AND found IS NULL LIMIT 1;
 
+-- name: removed_before
+-- Which of some removals were confirmed to a job of an organisation, the newest last.
+SELECT row.course, row.batch, row.learner, job.id, job.account, row.finished_at FROM json_each(:removals) AS wanted
+JOIN row ON row.learner = wanted.value ->> '$[2]' AND row.batch = wanted.value ->> '$[1]' AND row.course = wanted.value ->> '$[0]'
+JOIN job ON job.id = row.job
+WHERE row.state = 'removed' AND job.operation = 'remove learner from batch' AND job.host = :host
+    AND job.client IN (SELECT other FROM same_organization WHERE client = :client AND host = :host)
+ORDER BY row.finished_at;
+
 -- name: put_back_since
 -- A job that was made to enrol the learner of a removal again, after the removal's job was planned.
 -- Whatever became of it, somebody wants the person in the batch. Ids of a row that was not sent stand in its cells only.
