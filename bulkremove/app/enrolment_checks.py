@@ -16,7 +16,7 @@ from bulkremove.app.results import Preview
 from bulkremove.domain.enrolment_check import EnrolmentCheck, compare, leave_out_enrolled, unlisted
 from bulkremove.domain.errors import BulkremoveError, ConsentMissing, ReadFailed
 from bulkremove.domain.listing import Roster
-from bulkremove.domain.operation import ENROLL_LEARNER
+from bulkremove.domain.operation import ENROLL_LEARNER, LIST_PROGRESS
 from bulkremove.domain.permissions import EVERY_ACCOUNT, AccountSet
 from bulkremove.domain.plan import Plan
 from bulkremove.domain.row import Removal
@@ -132,7 +132,9 @@ class EnrolmentChecks:
             return leave_out_enrolled(plan, rosters)
         not_read_anew = dict[tuple[str, str], str]()
         batches = dict.fromkeys(one.ids[:2] for one in unlisted(plan, rosters))
-        for batch in filter(lists.was_kept, batches):
+        for batch in batches:
+            if not lists.was_kept(LIST_PROGRESS, *batch):
+                continue
             found = await _roster(batch, lists, must=must, is_fresh=True)
             if isinstance(found, str):
                 not_read_anew[batch] = found

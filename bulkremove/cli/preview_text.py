@@ -22,6 +22,7 @@ _MAX_ITEMS = 20
 
 def lines(preview: Preview, command: str | None) -> Iterator[str]:
     """Yield the text line by line. With ``command``, which runs the plan, the first and last line say DRY RUN."""
+    from bulkremove.app.matching import has_names
     from bulkremove.app.reenrolments import undo_text
     from bulkremove.report import duration, pluralize
 
@@ -56,6 +57,8 @@ def lines(preview: Preview, command: str | None) -> Iterator[str]:
                 yield f"          row {table.numbers[index]}: {printable(plan.excluded[index].detail)}"
             if counts[status] > _MAX_ITEMS:
                 yield f"          ... and {counts[status] - _MAX_ITEMS:,} more"
+            if status is Status.INVALID and has_names(plan):
+                yield "          If courses or batches are names, give --match learner-id: Zoho is asked for their ids"
             if status is Status.IDENTITY_MISMATCH and preview.check is not None and preview.check.mismatched:
                 yield "          Compare the file with its source. If they are right, give --include-mismatched"
     if plan.operation == ENROLL_LEARNER:
