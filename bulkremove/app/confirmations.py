@@ -57,6 +57,7 @@ class Confirmations:
         report: Path | None = None,
         claim: AsyncExitStack | None = None,
         idempotency_key: str = "",
+        upload: str = "",
     ) -> Job:
         """Store a confirmed plan as a job, whose report goes to ``folder`` or is the file ``report``.
 
@@ -66,7 +67,8 @@ class Confirmations:
 
         ``prepared_by``: everybody who uploaded the file or chose how it is read; ``by`` confirms the plan. ``claim``:
         keeps the job's claim for ``Runs.run``, so that no server resumes the job in between. ``idempotency_key``: kept
-        with the job, so that a program that repeats its request finds it.
+        with the job, so that a program that repeats its request finds it. ``upload``: the plan's id on the page, kept
+        with it so that its address leads to the job.
         """
         if preview.refusal:
             raise preview.refusal
@@ -107,6 +109,8 @@ class Confirmations:
                 await self._check_unclaimed(preview)
                 if idempotency_key:
                     job = replace(job, options={**job.options, "idempotency_key": idempotency_key})
+                if upload:
+                    job = replace(job, options={**job.options, "upload": upload})
                 if consent.compared:
                     job = replace(job, options={**job.options, "compared": str(consent.compared)})
                 if needs_second_person:

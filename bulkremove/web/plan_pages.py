@@ -12,6 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from bulkremove.app import App, Consent, Preview, QuotaUsage
+from bulkremove.app.backup import REPLACED
 from bulkremove.app.consent import is_same_person
 from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.app.matching import has_names
@@ -95,6 +96,7 @@ class PlanPages:
             "show_account": len({*(name for name, *_ in allowances), *(job.account for job in jobs)}) > 1,
         }
         context |= {"wanted": state_filter, "text": text, "page": number, "more": has_more, "speed": speed}
+        context |= {"replaced": REPLACED if await self._app.backups.is_replaced() else ""}
         context |= {"need_review": {job.id for job in jobs if job.needs_review(now)}}
         return page("home.html", request, context)
 
@@ -246,6 +248,7 @@ async def confirm(
             by=by,
             front_end=FrontEnd.PAGE,
             idempotency_key=idempotency_key,
+            upload=upload.id,
         )
         return job.id
 

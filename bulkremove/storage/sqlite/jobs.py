@@ -121,6 +121,9 @@ class SqliteJobs:
     async def of_key(self, key: str, plan_hash: str, accounts: AccountSet) -> Job | None:
         return await self._first(_JOBS.job_of_key, key=key, plan_hash=plan_hash, **account_values(accounts))
 
+    async def of_upload(self, upload: str, accounts: AccountSet) -> Job | None:
+        return await self._first(_JOBS.job_of_upload, upload=upload, **account_values(accounts))
+
     async def newest_nightly(self, client: str, host: str, *, night: str, now: Epoch) -> Job | None:
         return await self._first(_JOBS.newest_nightly, client=client, host=host, night=night, now=now)
 
