@@ -123,6 +123,7 @@ class OpenListings:
         """
 
         async def read() -> Roster:
+            counted_at = self._context.clock.wall()
             tree = await self._read(Call(GET_BATCH, (course, batch)))
             found = batch_in(tree if tree is not None else {}, course, batch)
             self._check_calls_left(found)
@@ -136,7 +137,7 @@ class OpenListings:
                     f"Zoho lists no learner of batch {batch} and {counted}, so it is not known who is in it.",
                     hint="Look at the batch in Zoho People.",
                 )
-            return Roster(found, tuple(learners))
+            return Roster(found, tuple(learners), counted_at)
 
         return await self._kept((LIST_PROGRESS.name, course, batch), Roster, read, is_fresh=is_fresh)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 
+from bulkremove.domain.clock import Epoch
 from bulkremove.domain.doubts import Doubt
 from bulkremove.domain.email_addresses import addresses_in, quoted
 from bulkremove.domain.leavers_list import is_leavers_list
@@ -75,9 +76,9 @@ class EnrolmentCheck:
 
     ``exclusions``: rows that are not sent; ``included``: those that a person decided to send all the same; ``people``:
     who the learners are, by Zoho's lists; ``notes``: sentences about what was compared, and about batches that could
-    not be checked. ``counts``: how many learners Zoho counted in each batch that was read. ``numbers``: of the table's
-    rows; ``unplanned``: rows that were not looked at, since the plan did not send them. ``doubts``: batches whose lists
-    hold nobody of the plan, so that a person must compare its ids.
+    not be checked. ``counts``: how many learners Zoho counted in each batch that was read, and when. ``numbers``: of
+    the table's rows; ``unplanned``: rows that were not looked at, since the plan did not send them. ``doubts``: batches
+    whose lists hold nobody of the plan, so that a person must compare its ids.
     """
 
     exclusions: Mapping[int, Exclusion] = field(default_factory=dict)
@@ -85,7 +86,7 @@ class EnrolmentCheck:
     people: Mapping[int, Learner] = field(default_factory=dict)
     flags: Mapping[int, tuple[Flag, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    counts: Mapping[_Batch, int] = field(default_factory=dict)
+    counts: Mapping[_Batch, tuple[int, Epoch]] = field(default_factory=dict)
     numbers: Sequence[int] = ()
     unplanned: Collection[int] = frozenset()
     doubts: tuple[Doubt, ...] = ()
@@ -228,10 +229,10 @@ def _learner_ids(roster: Roster | str) -> Collection[str]:
     return {learner.id for learner in roster.learners} if isinstance(roster, Roster) else ()
 
 
-def _counts(rosters: Mapping[_Batch, Roster | str]) -> Mapping[_Batch, int]:
-    """How many learners Zoho counts in each batch that was read."""
+def _counts(rosters: Mapping[_Batch, Roster | str]) -> Mapping[_Batch, tuple[int, Epoch]]:
+    """How many learners Zoho counts in each batch that was read, and when."""
     return {
-        batch: roster.batch.learners
+        batch: (roster.batch.learners, roster.counted_at)
         for batch, roster in rosters.items()
         if isinstance(roster, Roster) and roster.batch.learners is not None
     }

@@ -165,6 +165,18 @@ class SqliteRows:
 
         return await self._database.read_long(lambda: self._database.read_now(find))
 
+    async def changes_since(
+        self, job_id: str, batches: Mapping[tuple[str, str], Epoch]
+    ) -> Mapping[tuple[str, str], int]:
+        values = {"job": job_id, "since": min(batches.values(), default=0.0)}
+        times = json.dumps([[*batch, at] for batch, at in batches.items()])
+
+        def find(reader: Reader) -> Mapping[tuple[str, str], int]:
+            rows = reader.execute(_ROWS.changes_since, **values, batches=times)
+            return {(course, batch): change for course, batch, change in rows if change}
+
+        return await self._database.read_long(lambda: self._database.read_now(find))
+
     async def removals_since(self, client: str, host: str, operation: str, since: Epoch, *, starting: str = "") -> int:
         values = {"client": client, "host": host, "operation": operation, "since": since, "starting": starting}
 

@@ -206,6 +206,16 @@ WHERE other.job = :job AND job.operation = 'enrol learner in batch' AND mine.ope
     AND row.state IN ('pending', 'sending', 'not_sent', 'unknown')
     AND (job.created_at >= mine.planned_at OR job.rowid > mine.rowid);
 
+-- name: changes_since
+-- By how many learners other jobs of a job's organisation have changed batches, each since a time.
+SELECT row.course, row.batch, sum(iif(row.state = 'enrolled', 1, -1)) FROM job AS mine JOIN job ON job.id != mine.id
+JOIN row ON row.job = job.id
+JOIN json_each(:batches) AS wanted ON row.course = wanted.value ->> '$[0]' AND row.batch = wanted.value ->> '$[1]'
+WHERE mine.id = :job AND job.host = mine.host AND (job.finished_at IS NULL OR job.finished_at >= :since)
+    AND job.client IN (SELECT other FROM same_organization WHERE client = mine.client AND host = mine.host)
+    AND row.state IN ('removed', 'removed_inferred', 'enrolled') AND row.finished_at >= wanted.value ->> '$[2]'
+GROUP BY 1, 2;
+
 -- name: count_removals_since
 -- How many rows of an operation were sent since a time in an organisation, or are to be.
 -- They are to be by jobs that run, or that were confirmed since then.
