@@ -93,7 +93,7 @@ def place(tmp_path: Path) -> Iterator[Callable[..., Any]]:
     with ExitStack() as stack:
 
         def start(count: int, speed: float = 60.0, faults: Faults = None, **settings: str) -> tuple[Server, str]:
-            world, _ = crowd(tmp_path, count, faults=faults)
+            world, _ = crowd(tmp_path, count, faults=faults, scope="ZOHOPEOPLE.training.ALL")
             variables = stack.enter_context(sandbox(world, tmp_path / "sandbox.log", "--speed", str(speed)))
             variables = {**variables, "BULKREMOVE_SPEED": str(speed), **settings}
             return stack.enter_context(served(tmp_path / "home", variables))

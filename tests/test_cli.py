@@ -130,7 +130,12 @@ def test_a_plan_over_the_cap_is_refused(alone: Bulkremove) -> None:
 
 def test_a_preview_says_that_a_run_would_be_refused(alone: Bulkremove, tmp_path: Path) -> None:
     _, file = crowd(tmp_path, 600)
-    assert "the cap is 500" in alone("preview", str(file)).stdout
+    refused = alone("preview", str(file))
+    assert (4, True) == (refused.returncode, "the cap is 500" in refused.stdout)
+    assert "Nothing of this plan can be run as it is." == refused.stdout.splitlines()[-2]
+    assert "To run exactly this plan" not in refused.stdout
+    as_json = alone("run", str(file), "--dry-run", "--json")
+    assert (4, None) == (as_json.returncode, json.loads(as_json.stdout)["command"])
     allowed = alone("preview", str(file), "--max-removals", "600").stdout
     assert "cap" not in allowed
     assert "--max-removals 600 --plan" in allowed

@@ -18,7 +18,9 @@ from hypothesis import strategies as st
 from bulkremove.app import App, Preview, SandboxOptions, Stop
 from bulkremove.config import Settings
 from bulkremove.domain.clock import Epoch
+from bulkremove.domain.doubts import DoubtCode
 from bulkremove.domain.enrolment_check import LEAVERS_UNLISTED, EnrolmentCheck, Flag, PersonColumns, compare
+from bulkremove.domain.errors import ConsentMissing
 from bulkremove.domain.job import EndReason
 from bulkremove.domain.leavers_list import COLUMNS
 from bulkremove.domain.listing import Batch, Learner, Roster
@@ -29,6 +31,8 @@ from bulkremove.reading.columns import person_columns
 from bulkremove.reading.options import ReadOptions
 from bulkremove.reading.reader import read
 from bulkremove.zoho.accounts import AccountStore, Credentials
+from tests.application_fixtures import run
+from tests.application_fixtures import stored as stored_job
 from tests.cli_fixtures import Bulkremove, environment, sandbox
 from tests.nightly_fixtures import nightly_site
 from tests.test_reads import BATCH, COUNT, COURSE, learner, world
@@ -93,7 +97,6 @@ def test_who_has_a_new_learner_id_is_not_told_as_gone() -> None:
         (roster(1, 3, counted=3), "counts 3, so who is not listed is sent"),
         (roster(1, 3, counted=1), "counts 1, so who is not listed is sent"),
         (roster(1, 3, counted=None), "does not say how many it has"),
-        (roster(7, 8, 9), "none of this file, so all of them are sent"),
         ("Zoho is out.", "was not checked: Zoho is out."),
     ],
 )
@@ -102,6 +105,24 @@ def test_in_doubt_who_is_not_listed_is_sent_as_always(found: Roster | str, note:
     check = checked(one, found)
     assert ["", "", ""] == statuses(one, check)
     assert any(note in text for text in check.notes), check.notes
+
+
+def test_a_whole_list_with_nobody_of_the_file_is_a_doubt_and_leaves_nobody_out() -> None:
+    one = planned("1,", "2,", "3,")
+    check = checked(one, roster(7, 8, 9))
+    assert ["", "", ""] == statuses(one, check)
+    assert [(DoubtCode.NOBODY_LISTED, 3)] == [(doubt.code, doubt.ids) for doubt in check.doubts]
+    assert "has 3 learners, and none of the file's 3" in check.doubts[0].text
+    assert not checked(one, roster(7, 8, counted=9)).doubts, "the list may not be whole"
+    assert not checked(one, roster(1, 8)).doubts
+
+
+def test_what_zoho_confirmed_before_shows_that_the_file_has_learner_ids() -> None:
+    one = planned("1,", "2,", "3,")
+    check = compare(one, {HERE: roster(7, 8)}, None, {}, {one.removal(1): "It was removed on 2026-11-23 by job J."})
+    assert ["not_enrolled"] * 3 == statuses(one, check)
+    assert ["by job J." in check.exclusions[i].detail for i in range(3)] == [False, True, False]
+    assert not check.doubts
 
 
 def test_a_batch_that_was_not_read_changes_nothing_in_another_one() -> None:
@@ -515,6 +536,34 @@ def test_a_list_that_can_t_be_read_anew_leaves_nobody_out(tmp_path: Path, is_dem
     assert any("not read anew" in note for note in plan_json["notes"]), plan_json["notes"]
 
 
+async def test_who_was_removed_by_an_earlier_job_is_told_as_such_and_not_sent_again(tmp_path: Path) -> None:
+    file = leavers(tmp_path, [0, 1])
+    variables = Settings(tmp_path / "home", canary="live")
+    with closing(App(variables, environ={}, sandbox=SandboxOptions(world(tmp_path), 300.0))) as app:
+        async with app.connections.in_sandbox():
+
+            async def preview() -> Preview:
+                return await app.enrolment_checks.check(
+                    await app.plans.preview(file, name="leavers.csv", options=ReadOptions()), is_asked=True
+                )
+
+            job = await stored_job(app, await preview(), tmp_path)
+            await run(app, job)
+            again = await preview()
+            assert (0, ()) == (again.plan.removals, again.plan.doubts)
+            assert all(f"by job {job.id}." in one.detail for one in again.plan.excluded.values()), again.plan.excluded
+
+
+async def test_ids_that_no_whole_list_holds_are_sent_only_once_a_person_compared_them(tmp_path: Path) -> None:
+    file = leavers(tmp_path, [70, 71])
+    with closing(App(Settings(tmp_path / "home"), environ={}, sandbox=SandboxOptions(world(tmp_path), 300.0))) as app:
+        preview = await app.plans.preview(file, name="leavers.csv", options=ReadOptions())
+        preview = await app.enrolment_checks.check(preview, is_asked=True)
+        assert (2, 2) == (preview.plan.removals, preview.plan.doubtful_ids)
+        with pytest.raises(ConsentMissing, match="may be no learner ids"):
+            await stored_job(app, preview, tmp_path)
+
+
 # --- at night ------------------------------------------------------------------------------------------------
 
 
@@ -528,6 +577,14 @@ async def test_a_night_holds_a_plan_with_another_person_or_one_that_can_t_be_che
         site.drop("any.csv", "course,batch,learner\n" + f"{COURSE},{BATCH},{learner(0)}\n")
         held = await site.run()
         assert "could not be looked up in Zoho" in held.held[0], held
+
+
+async def test_a_night_holds_a_plan_of_whose_people_a_whole_list_holds_nobody(tmp_path: Path) -> None:
+    async with nightly_site(tmp_path, count=30, enrolment_check="always") as site:
+        lines = [f"{COURSE},{BATCH},{learner(i)},left\n" for i in (70, 71)]
+        site.drop("other.csv", triples(0) + "".join(lines))
+        held = await site.run()
+        assert "may be no learner ids" in held.held[0], held
 
 
 async def test_a_night_that_is_stopped_while_it_checks_ends_at_once_and_the_next_one_takes_the_file(

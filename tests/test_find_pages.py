@@ -337,6 +337,19 @@ async def test_a_list_of_addresses_is_matched_on_the_page(tmp_path: Path) -> Non
         assert ["removed", "removed"] == await removed(one, plan, visitor)
 
 
+@pytest.mark.parametrize("header", ["Course title,Batch name,Learner ID,E-mail", "Course,Batch,Learner ID,E-mail"])
+async def test_names_of_courses_and_batches_beside_learner_ids_are_no_dead_end(tmp_path: Path, header: str) -> None:
+    async with site_of(tmp_path) as (one, visitor):
+        shown = await visitor.upload(f"{header}\nFire safety,Spring,{learner(3)},learner0003@example.com\n")
+        assert "Find the ids of courses and batches" in shown.text
+        assert "Find the ids by e-mail address" not in shown.text
+        await visitor.post(shown.url, match="learner-id")
+        plan = await looked_up(visitor, shown)
+        assert "Would be removed</dt><dd>1<" in plan.text
+        assert "Find the ids of courses and batches" not in plan.text
+        assert ["removed"] == await removed(one, plan, visitor)
+
+
 async def test_ids_that_could_not_be_looked_up_refuse_the_file(tmp_path: Path) -> None:
     content = "Course,Batch,E-mail\nFire safety,Spring,learner0003@example.com\n"
     async with site_of(tmp_path, reads=["scope_403"]) as (_, visitor):

@@ -19,6 +19,7 @@ from bulkremove.domain.clock import Epoch
 from bulkremove.domain.event_names import EventName
 from bulkremove.domain.job import EndReason, FrontEnd, JobState
 from bulkremove.reading.options import ReadOptions
+from tests.application_fixtures import run, stored
 from tests.cli_fixtures import Bulkremove, environment, sandbox
 from tests.test_enrolment_check import SPEED, leavers
 from tests.test_reads import BATCH, COUNT, COURSE, learner, world
@@ -50,6 +51,24 @@ def test_a_difference_between_zoho_s_counts_and_what_was_removed_is_reported(tmp
     )
     assert (0, True) == (ran.returncode, words in ran.stdout), ran.stdout + ran.stderr
     assert words in program("show", ran.stdout.split("Report: ")[1].split("/")[-1].split("-report")[0]).stdout
+
+
+async def test_what_other_jobs_here_removed_meanwhile_is_no_difference(tmp_path: Path) -> None:
+    settings = Settings(tmp_path / "home", canary="live")
+    with closing(App(settings, environ={}, sandbox=SandboxOptions(world(tmp_path), 300.0))) as app:
+        async with app.connections.in_sandbox():
+            jobs = []
+            for indexes in ([0, 1], [2]):  # both are checked before the first one runs
+                file = leavers(tmp_path, indexes)
+                preview = await app.plans.preview(file, name="leavers.csv", options=ReadOptions())
+                preview = await app.enrolment_checks.check(preview, is_asked=True)
+                jobs.append(await stored(app, preview, tmp_path))
+            for job in jobs:
+                await run(app, job)
+        texts = [
+            text for job in jobs for _, name, text in await app.jobs.events(job) if name == EventName.COUNTS_COMPARED
+        ]
+        assert ["Zoho counts as many learners less as were removed, in each batch."] * 2 == texts
 
 
 @pytest.mark.parametrize(
@@ -121,4 +140,5 @@ def test_no_count_is_made_without_a_check_nor_for_very_many_batches(tmp_path: Pa
         program = Bulkremove(tmp_path / "home", environment(**variables))
         assert 0 == program("run", str(leavers(tmp_path, [0])), "--yes").returncode
     assert '"GET"' not in log.read_text()
-    assert {} == as_option({("1", str(i)): 1 for i in range(MAX_BATCHES + 1)}) == as_option({})
+    counts = {("1", str(i)): (1, Epoch(0.0)) for i in range(MAX_BATCHES + 1)}
+    assert {} == as_option(counts) == as_option({})

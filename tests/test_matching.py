@@ -13,12 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkremove.app.matching import resolve
+from bulkremove.app.matching import has_names, resolve
 from bulkremove.domain.errors import FileRefused, NotListed, ReadFailed
 from bulkremove.domain.listing import Batch, Course, Learner, Roster
+from bulkremove.domain.operation import LIST_BATCHES, LIST_COURSES, Operation
+from bulkremove.domain.plan import Plan
 from bulkremove.domain.planner import plan
 from bulkremove.domain.row import Removal, Status
 from bulkremove.domain.table import Table
+from bulkremove.reading.columns import possible_matches
 from bulkremove.reading.options import Match, ReadOptions
 from bulkremove.reading.reader import read
 from tests.cli_fixtures import SAMPLES, Bulkremove, environment
@@ -42,14 +45,23 @@ class Lists:
     )
     asked: list[str] = field(default_factory=list)
 
-    async def courses(self, search: str) -> Sequence[Course]:
-        return self.found
-
-    async def batches(self, course: str) -> Sequence[Batch]:
-        return self.of_course[course]
-
     kept: Mapping[str, Roster] = field(default_factory=dict)
     """Rosters of some minutes ago, by batch."""
+    kept_courses: Sequence[Course] | None = None
+    kept_batches: Sequence[Batch] | None = None
+    """Lists of some minutes ago."""
+
+    async def courses(self, search: str, *, is_fresh: bool = False) -> Sequence[Course]:
+        if self.kept_courses is not None and not is_fresh:
+            return self.kept_courses
+        self.asked.append("courses")
+        return self.found
+
+    async def batches(self, course: str, *, is_fresh: bool = False) -> Sequence[Batch]:
+        if self.kept_batches is not None and not is_fresh:
+            return self.kept_batches
+        self.asked.append("batches")
+        return self.of_course[course]
 
     async def roster(self, course: str, batch: str, *, is_fresh: bool = False) -> Roster:
         if batch in self.kept and not is_fresh:
@@ -57,17 +69,20 @@ class Lists:
         self.asked.append(batch)
         return self.rosters[batch]
 
-    def was_kept(self, batch: tuple[str, str]) -> bool:
-        return batch[1] in self.kept and batch[1] not in self.asked
+    def was_kept(self, operation: Operation, *asked_for: str) -> bool:
+        lists = {LIST_COURSES: self.kept_courses, LIST_BATCHES: self.kept_batches}
+        if operation in lists:
+            return lists[operation] is not None and operation.name.split()[1] not in self.asked
+        return asked_for[1] in self.kept and asked_for[1] not in self.asked
 
 
 class StrictLists(Lists):
     """Zoho knows no other courses than those it lists, and has deleted a batch meanwhile."""
 
-    async def batches(self, course: str) -> Sequence[Batch]:
+    async def batches(self, course: str, *, is_fresh: bool = False) -> Sequence[Batch]:
         if course not in self.of_course:
             raise NotListed("Zoho knows no such course.")
-        return await super().batches(course)
+        return await super().batches(course, is_fresh=is_fresh)
 
     async def roster(self, course: str, batch: str, *, is_fresh: bool = False) -> Roster:
         if batch == "22":
@@ -101,7 +116,7 @@ def test_one_match_gives_the_ids_and_they_stand_in_plan_and_hash() -> None:
         row.removal for row in planned.rows()
     ]
     assert Status.DUPLICATE is planned.excluded[2].status
-    assert ["21", "22"] == lists.asked
+    assert ["21", "22"] == [asked for asked in lists.asked if asked.isdigit()]
     assert ("Fire safety", "spring", "ANN@Example.com", "1", "21", ANN.id) == with_ids.row(0).cells
     other = Lists(rosters={"21": Roster(SPRING, (Learner("478346000019558009", "Ann", "ann@example.com"), BO))})
     rows = ("1,21,ann@example.com",)
@@ -176,10 +191,25 @@ def test_an_employee_id_is_never_taken_out_of_a_text() -> None:
 def test_nobody_is_missing_by_a_list_that_was_kept() -> None:
     lists = Lists(kept={"21": Roster(Batch("1", "21", "Spring", 1), (ANN,))}, rosters={"21": Roster(SPRING, (ANN, CY))})
     assert [""] == details(resolved(table("1,21,ann@example.com"), lists))
-    assert [] == lists.asked, "who is in it needs no other list"
+    assert ["batches"] == lists.asked, "who is in it needs no other roster"
     one = resolved(table("1,21,cy@example.com", "1,21,eve@example.com", "1,21,eva@example.com"), lists)
     assert ["", *["Batch 21 has no learner with this e-mail address."] * 2] == details(one)
-    assert ["21"] == lists.asked
+    assert 1 == lists.asked.count("21")
+
+
+def test_no_course_and_no_batch_is_missing_by_a_list_that_was_kept() -> None:
+    rows = ("Fire safety,Spring,ann@example.com", "Fire safety,Winter,ann@example.com", "Fire,Spring,ann@example.com")
+    expected = ["", "Course 1 has no batch of this name.", "There is no course of this name."]
+    for lists in (Lists(kept_courses=()), Lists(kept_batches=()), Lists(kept_courses=(), kept_batches=())):
+        assert expected == details(resolved(table(*rows), lists))
+    lists = Lists(kept_courses=Lists().found, kept_batches=(SPRING,))
+    assert [""] == details(resolved(table(rows[0]), lists))
+    assert ["21"] == lists.asked, "what is found needs no other list"
+
+
+def test_a_star_means_the_batches_that_were_made_since_a_list_was_kept_too() -> None:
+    lists = Lists(kept_batches=(SPRING,), rosters={"21": Roster(SPRING, (ANN, BO)), "22": Roster(AUTUMN, (CY,))})
+    assert [""] == details(resolved(table("1,*,cy@example.com"), lists))
 
 
 def test_an_address_of_two_learners_matches_neither() -> None:
@@ -232,6 +262,60 @@ def test_employee_ids_match_as_well() -> None:
     assert ("Course ID", "Batch name", "Employee ID", "Batch ID", "Learner ID") == with_ids.header
 
 
+BY_ID = "Course title,Batch name,Learner ID,E-mail"
+
+
+def test_a_file_of_learner_ids_needs_only_the_ids_of_its_courses_and_batches() -> None:
+    lists = Lists()
+    rows = (
+        f"Fire safety,spring,{BO.id},bo@example.com",
+        "1,22,4711,",
+        "Fire safety,Summer,4711,",
+        "Fire safety,Spring,x,",
+    )
+    one = resolved(table(*rows, header=BY_ID, match=Match.LEARNER_ID), lists, match=Match.LEARNER_ID)
+    planned = plan(one, account="a", host="h")
+    assert [Removal("1", "21", BO.id), Removal("1", "22", "4711"), None, None] == [
+        row.removal for row in planned.rows()
+    ]
+    assert ["", "", "Course 1 has no batch of this name.", ""] == details(one)
+    assert "is no learner id" in planned.excluded[3].detail
+    assert {"courses", "batches"} == {*lists.asked}, "no roster is needed"
+
+
+def test_a_learner_id_in_all_batches_is_looked_for_in_their_rosters() -> None:
+    rows = table(f"1,*,{ANN_IN_AUTUMN.id},", "1,*,4711,", header=BY_ID, match=Match.LEARNER_ID)
+    one = resolved(rows, match=Match.LEARNER_ID)
+    assert ["", "The batches of course 1 have no learner with this learner id."] == details(one)
+    assert "22" == one.columns[one.roles.batch][0]
+
+
+@pytest.mark.parametrize(
+    ("header", "possible"),
+    [
+        (BY_ID, [Match.LEARNER_ID]),
+        ("Course,Batch title,Learner ID", [Match.LEARNER_ID]),
+        ("Course,Batch,Learner ID,E-mail", []),
+        ("Course,Batch,E-mail,Employee ID", [Match.EMAIL, Match.EMPLOYEE_ID]),
+        ("Course,Learner ID,E-mail", []),
+    ],
+)
+def test_only_what_can_work_is_offered(header: str, possible: list[Match]) -> None:
+    assert possible == possible_matches(header.split(","))
+
+
+def test_names_beside_learner_ids_are_told_from_other_faults() -> None:
+    def planned(*rows: str) -> Plan:
+        content = "\n".join(["Course,Batch,Learner ID", *rows, ""]).encode()
+        return plan(read(BytesIO(content), name="a.csv"), account="a", host="h")
+
+    assert has_names(planned(f"Fire safety,Spring,{BO.id}"))
+    assert has_names(planned(f"1,Spring,{BO.id}"))
+    assert not has_names(planned(f"1,,{BO.id}", "1,21,Bo", f"1,21,{BO.id}"))
+    with pytest.raises(FileRefused, match="give --match learner-id"):
+        read(BytesIO(b"Course title,Batch name,Learner ID\nFire,Spring,1\n"), name="people.csv")
+
+
 @pytest.mark.parametrize("header", ["Course,Batch,Learner ID,E-mail", "Course,Batch,Learner,E-mail"])
 def test_a_file_with_learner_ids_is_not_matched(header: str) -> None:
     with pytest.raises(FileRefused, match="Leave --match out"):
@@ -274,6 +358,17 @@ def test_no_row_ever_names_a_learner_of_another_address(people: list[str], rows:
             assert len(same) != 1
         else:
             assert same == [one.columns[one.roles.learner][index]]
+
+
+def test_learner_ids_beside_names_are_removed_from_the_batch_that_has_this_name(tmp_path: Path) -> None:
+    program, file = Bulkremove(tmp_path / "home", environment()), tmp_path / "people.csv"
+    file.write_text('Course,Batch,Learner ID\nFire safety,"Fire safety, spring",478346000019558038\n')
+    in_sandbox = ("--sandbox", str(SAMPLES / "world.json"), "--speed", "300")
+    assert "give --match learner-id" in program("preview", str(file), *in_sandbox).stdout
+    preview = json.loads(program("preview", str(file), *in_sandbox, "--match", "learner-id", "--json").stdout)
+    assert (1, True) == (preview["removals"], "--match learner-id" in preview["command"])
+    done = program("run", str(file), *in_sandbox, "--match", "learner-id", "--plan", preview["plan_hash"])
+    assert (0, True) == (done.returncode, "Removed 1" in done.stdout), done.stderr
 
 
 def test_a_list_of_addresses_is_previewed_and_removed_by_its_hash(tmp_path: Path) -> None:

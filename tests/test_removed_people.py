@@ -49,7 +49,7 @@ def test_the_list_of_removed_people_says_who_they_were_with_the_number_that_enro
 
 
 def test_without_a_check_the_list_has_the_file_s_own_columns(program: Bulkremove, tmp_path: Path) -> None:
-    program("run", str(leavers(tmp_path, [0, 1])), "--yes", *of_sandbox(tmp_path))
+    program("run", str(leavers(tmp_path, [0, 1])), "--no-check", "--yes", *of_sandbox(tmp_path))
     assert not {*PERSON} & removed_people(program, tmp_path / "removed.csv")[0].keys()
 
 

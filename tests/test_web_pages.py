@@ -488,6 +488,39 @@ async def test_the_very_same_plan_is_warned_of(tmp_path: Path) -> None:
         assert f'confirmed before: <a href="/jobs/{job}"' in (await visitor.upload(triples(2))).text
 
 
+async def test_the_address_of_a_plan_that_was_confirmed_leads_to_its_job_for_good(tmp_path: Path) -> None:
+    world, _ = crowd(tmp_path, 2)
+    async with running_site(tmp_path / "home", world=world) as one, one.visitor() as visitor:
+        plan = await visitor.upload(triples(2))
+        job = job_of(await visitor.confirm(plan))
+        await ended(one, job)
+        assert job == job_of(await visitor.get(plan.url))
+    async with running_site(tmp_path / "home", world=world) as one, one.visitor() as visitor:
+        assert job == job_of(await visitor.get(plan.url)), "the server has forgotten its uploads"
+        assert 404 == (await visitor.get("/uploads/other")).status
+
+
+async def test_a_plan_that_sends_nothing_waits_for_nobody(tmp_path: Path) -> None:
+    async with running_site(tmp_path) as one, one.visitor() as visitor:
+        await visitor.upload("course,batch,learner\nx,1,2\n", name="nobody.csv")
+        await visitor.upload(triples(2), name="two.csv")
+        shown = (await visitor.get("/")).text
+        assert ("two.csv" in shown, "nobody.csv" in shown) == (True, False)
+
+
+async def test_a_replaced_journal_is_told_on_the_page(tmp_path: Path) -> None:
+    words, backup = "The journal was replaced by an older copy", tmp_path / "backup.zip"
+    async with running_site(tmp_path / "home", clock=SystemClock(60.0)) as one, one.visitor() as visitor:
+        job = job_of(await visitor.confirm(await visitor.upload(triples(2))))
+        await ended(one, job)
+        assert words not in (await visitor.get("/")).text
+        await one.app.backups.make(backup, by="jo")
+        await one.app.record("jo", "read")
+        await one.app.backups.restore(backup, await one.app.backups.inspect(backup), by="jo")
+        for path in ("/", f"/jobs/{job}"):
+            assert words in (await visitor.get(path)).text
+
+
 async def test_a_job_of_another_account_changes_nothing_for_the_next_file(tmp_path: Path) -> None:
     async with running_site(tmp_path, account="other", clock=SystemClock(60.0)) as one, one.visitor() as visitor:
         job = job_of(await visitor.confirm(await visitor.upload(triples(3))))

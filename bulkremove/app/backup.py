@@ -33,6 +33,8 @@ from bulkremove.storage.interface.restore import LostCalls, RestoreLosses
 JOURNAL, SETTINGS, PROTECTED, CONTENTS = "journal.db", "bulkremove.toml", PROTECTED_FILE, "CONTENTS.txt"
 MAX_FILE_BYTES = 100 * 1024 * 1024
 """Limit for the settings file and the protected list in a backup."""
+REPLACED = "The journal was replaced by an older copy, or by another one: what was done since is not in it."
+"""What whoever looks at a replaced journal must know."""
 _CONTENTS = """A backup of bulkremove, made by `bulkremove backup`; `bulkremove restore-backup FILE` puts it back.
 
 In it: {names}.

@@ -101,7 +101,8 @@ class Canaries:
     async def confirm(self, job: Job, *, by: str) -> None:
         """Record that a person saw that the first row had its effect.
 
-        Raises JobUnsuitable if there is nothing to confirm, CanaryPending if nobody can know any more who the learner was.
+        Raises JobUnsuitable if there is nothing to confirm, CanaryPending if nobody can know any more who the learner
+        was.
         """
         check_sandbox_match(job, self._context.settings)
         row = await self.waiting(job)

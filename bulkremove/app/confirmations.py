@@ -58,6 +58,7 @@ class Confirmations:
         report: Path | None = None,
         claim: AsyncExitStack | None = None,
         idempotency_key: str = "",
+        upload: str = "",
     ) -> Job:
         """Store a confirmed plan as a job, whose report goes to ``folder`` or is the file ``report``.
 
@@ -67,7 +68,8 @@ class Confirmations:
 
         ``prepared_by``: everybody who uploaded the file or chose how it is read; ``by`` confirms the plan. ``claim``:
         keeps the job's claim for ``Runs.run``, so that no server resumes the job in between. ``idempotency_key``: kept
-        with the job, so that a program that repeats its request finds it.
+        with the job, so that a program that repeats its request finds it. ``upload``: the plan's id on the page, kept
+        with it so that its address leads to the job.
         """
         if preview.refusal:
             raise preview.refusal
@@ -108,6 +110,8 @@ class Confirmations:
                 await self._check_unclaimed(preview)
                 if idempotency_key:
                     job = replace(job, options={**job.options, "idempotency_key": idempotency_key})
+                if upload:
+                    job = replace(job, options={**job.options, "upload": upload})
                 if consent.compared:
                     job = replace(job, options={**job.options, "compared": str(consent.compared)})
                 if needs_second_person:
@@ -165,7 +169,7 @@ class Confirmations:
             file.discard()
 
     async def _check_never_run(self, plan: Plan) -> None:
-        """Check that the hash of a plan was not used before, which would be consent for ever. Raises AlreadyConfirmed."""
+        """Check that a plan's hash was not used before, which would be consent for ever. Raises AlreadyConfirmed."""
         same = await self._jobs.of_plan(plan) if plan.removals else None
         if same is not None:
             act = plan.operation.words.act

@@ -5,7 +5,7 @@ docs/decisions/0021-enrolment-check.md says what follows from a roster, and what
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bulkremove.app.accounts import Accounts
@@ -13,14 +13,15 @@ from bulkremove.app.context import Context
 from bulkremove.app.listings import Listings, OpenListings
 from bulkremove.app.plans import Plans
 from bulkremove.app.results import Preview
-from bulkremove.domain.enrolment_check import EnrolmentCheck, compare, leave_out_enrolled
+from bulkremove.domain.enrolment_check import EnrolmentCheck, compare, leave_out_enrolled, unlisted
 from bulkremove.domain.errors import BulkremoveError, PlanNotReady, ReadFailed
 from bulkremove.domain.listing import Roster
-from bulkremove.domain.operation import ENROLL_LEARNER
+from bulkremove.domain.operation import ENROLL_LEARNER, LIST_PROGRESS
 from bulkremove.domain.permissions import EVERY_ACCOUNT, AccountSet
 from bulkremove.domain.plan import Plan
-from bulkremove.domain.row import Status
+from bulkremove.domain.row import Removal
 from bulkremove.engine.slot_decisions import Wait
+from bulkremove.platform.local_time import local
 from bulkremove.reading.columns import person_columns
 from bulkremove.zoho.accounts import SCOPE_VARIABLE
 
@@ -107,7 +108,7 @@ class EnrolmentChecks:
             is_fresh = preview.is_enrolment
             async with self._listings.open(is_fresh=is_fresh, on_wait=on_wait, max_calls=max_calls) as lists:
                 rosters = await _rosters(preview.plan, lists, on_batch, must=must)
-                check = await _compare(preview.plan, rosters, lists, must=must)
+                check = await self._compare(preview.plan, rosters, lists, must=must)
         except BulkremoveError as error:
             if must:
                 raise
@@ -122,6 +123,37 @@ class EnrolmentChecks:
         except BulkremoveError as error:
             why = f"Who these learners are could not be looked up in Zoho. {error.message}"
             return replace(preview, refusal=preview.refusal or PlanNotReady(why))
+
+    async def _compare(
+        self, plan: Plan, rosters: dict[tuple[str, str], Roster | str], lists: OpenListings, *, must: bool
+    ) -> EnrolmentCheck:
+        """Compare a plan with rosters; one that was kept from before is read anew before it shows anybody absent."""
+        if plan.operation == ENROLL_LEARNER:
+            return leave_out_enrolled(plan, rosters)
+        not_read_anew = dict[tuple[str, str], str]()
+        batches = dict.fromkeys(one.ids[:2] for one in unlisted(plan, rosters))
+        for batch in batches:
+            if not lists.was_kept(LIST_PROGRESS, *batch):
+                continue
+            found = await _roster(batch, lists, must=must, is_fresh=True)
+            if isinstance(found, str):
+                not_read_anew[batch] = found
+            else:
+                rosters[batch] = found
+        removed = await self._removed_before(plan, unlisted(plan, rosters))
+        columns = person_columns(plan.table.header, plan.table.roles)
+        return compare(plan, rosters, columns, not_read_anew, removed)
+
+    async def _removed_before(self, plan: Plan, removals: Sequence[Removal]) -> Mapping[Removal, str]:
+        """Which of these removals Zoho has confirmed to a job of the plan's organisation, each with a sentence."""
+        storage = self._context.storage
+        if not removals or not storage.exists:
+            return {}
+        found = await storage.rows.removed_before(plan.client, plan.host, removals)
+        return {
+            removal: f"It was removed on {local(at):%Y-%m-%d} by {job.named_for(plan.account)}."
+            for removal, (job, at) in found.items()
+        }
 
 
 async def _rosters(
@@ -147,22 +179,3 @@ async def _roster(batch: tuple[str, str], lists: OpenListings, *, must: bool, is
             message = f"Batch {batch[1]} of course {batch[0]} was not checked: {failed.message}"
             raise ReadFailed(message, hint=failed.hint) from None
         return failed.message
-
-
-async def _compare(
-    plan: Plan, rosters: dict[tuple[str, str], Roster | str], lists: OpenListings, *, must: bool
-) -> EnrolmentCheck:
-    """Compare a plan with rosters; one that was kept from before is read anew before it leaves anybody out."""
-    if plan.operation == ENROLL_LEARNER:
-        return leave_out_enrolled(plan, rosters)
-    columns = person_columns(plan.table.header, plan.table.roles)
-    check, not_read_anew = compare(plan, rosters, columns), dict[tuple[str, str], str]()
-    missing = (index for index, one in check.exclusions.items() if one.status is Status.NOT_ENROLLED)
-    batches = dict.fromkeys(plan.removal(index).ids[:2] for index in missing)
-    for batch in filter(lists.was_kept, batches):
-        found = await _roster(batch, lists, must=must, is_fresh=True)
-        if isinstance(found, str):
-            not_read_anew[batch] = found
-        else:
-            rosters[batch] = found
-    return compare(plan, rosters, columns, not_read_anew)

@@ -138,6 +138,10 @@ class Jobs:
             )
         return job
 
+    async def of_upload(self, upload: str, accounts: AccountSet) -> Job | None:
+        """The job of these accounts that a plan of the page became; None if there is none."""
+        return await self._storage.jobs.of_upload(upload, accounts) if self._storage.exists else None
+
     async def retrying(self, job_id: str, numbers: Collection[int], operation: Operation) -> Job | None:
         """A retry of the job with any of these rows (their numbers in the file); None if there is none.
 

@@ -25,28 +25,34 @@ from bulkremove.storage.interface.records import JobEvent
 from bulkremove.zoho.listings import batch_in
 
 OPTION = "learner_counts"
-"""The option of a job that holds the counts before it, as JSON: lists of course, batch and count."""
+"""The option of a job that holds the counts before it, as JSON: lists of course, batch, count and its time."""
 MAX_BATCHES = 30
 """Batches that are counted after a run, with a call each; of a job with more batches none is."""
 
 _Batch = tuple[str, str]
+_Count = tuple[int, Epoch]
+"""How many learners Zoho counted, and when."""
 
 
-def as_option(counts: Mapping[_Batch, int]) -> dict[str, str]:
+def as_option(counts: Mapping[_Batch, _Count]) -> dict[str, str]:
     """The option of a job for these counts; none where they are too many to be compared."""
     if not 0 < len(counts) <= MAX_BATCHES:
         return {}
-    return {OPTION: json.dumps([[course, batch, count] for (course, batch), count in counts.items()])}
+    return {OPTION: json.dumps([[*batch, *count] for batch, count in counts.items()])}
 
 
-def counts_before(job: Job) -> Mapping[_Batch, int]:
-    """Zoho's counts before a job, by course and batch; empty where they are not known."""
-    return {(course, batch): count for course, batch, count in json.loads(job.options.get(OPTION, "[]"))}
+def counts_before(job: Job) -> Mapping[_Batch, _Count]:
+    """Zoho's counts before a job, by course and batch; empty where they are not known.
+
+    One without its time, as an older version kept it, is taken to be of when the job was planned.
+    """
+    counts = json.loads(job.options.get(OPTION, "[]"))
+    return {(course, batch): (count, at[0] if any(at) else job.planned_at) for course, batch, count, *at in counts}
 
 
 async def compare(
     job: Job,
-    before: Mapping[_Batch, int],
+    before: Mapping[_Batch, _Count],
     reads: Reads,
     storage: Storage,
     at: Epoch,
@@ -78,23 +84,30 @@ async def compare(
     return text if differences else ""
 
 
-async def _differences(job: Job, before: Mapping[_Batch, int], reads: Reads, storage: Storage) -> list[str]:
-    """The batches, in sentences, whose counts are others than before a job and what it has changed."""
+async def _differences(job: Job, before: Mapping[_Batch, _Count], reads: Reads, storage: Storage) -> list[str]:
+    """The batches, in sentences, whose counts are others than before a job and what it and other jobs have changed."""
     differences = []
     changes = await storage.rows.export(job, lambda rows: _changes_by_batch(job, rows))
-    for (course, batch), count in before.items():
+    others = await storage.rows.changes_since(job.id, {batch: at for batch, (_, at) in before.items()})
+    for (course, batch), (count, _) in before.items():
         tree = await reads.read(Call(GET_BATCH, (course, batch)))
         now = batch_in(tree if tree is not None else {}, course, batch).learners
         change = changes.get((course, batch), 0)
-        expected = count + change if job.is_enrolment else count - change
+        by_others = others.get((course, batch), 0)
+        expected = count + by_others + (change if job.is_enrolment else -change)
         if now is None:
             raise ReadFailed("Zoho does not say how many a batch has.")
         if now != expected:
             differences.append(
-                f"Batch {batch} had {count:,} learners, {change:,} were {job.words.done}, and Zoho counts {now:,} now "
-                f"instead of {expected:,}."
+                f"Batch {batch} had {count:,} learners, {change:,} were {job.words.done}, {_by_others(by_others)}and "
+                f"Zoho counts {now:,} now instead of {expected:,}."
             )
     return differences
+
+
+def _by_others(change: int) -> str:
+    """By how many learners other jobs have changed a batch, in words; empty for none."""
+    return f"other jobs here made it {abs(change):,} {'more' if change > 0 else 'less'}, " if change else ""
 
 
 def _changes_by_batch(job: Job, outcomes: Iterator[Outcome]) -> Mapping[_Batch, int]:

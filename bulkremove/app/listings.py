@@ -104,26 +104,26 @@ class OpenListings:
         is_short = len(courses) <= MAX_COURSES
         return [CourseFound(course, await self.batches(course.id) if is_short else None) for course in courses]
 
-    async def courses(self, search: str) -> Sequence[Course]:
-        """The courses that Zoho finds by a text."""
+    async def courses(self, search: str, *, is_fresh: bool = False) -> Sequence[Course]:
+        """The courses that Zoho finds by a text. ``is_fresh``: a list that was kept from before is not used."""
 
         async def read() -> Sequence[Course]:
             query = (("search", search),) if search else ()
             return await read_all(Call(LIST_COURSES, (), query), self._read, courses_in)
 
-        return await self._kept((LIST_COURSES.name, search), tuple[Course, ...], read)
+        return await self._kept((LIST_COURSES.name, search), tuple[Course, ...], read, is_fresh=is_fresh)
 
-    async def batches(self, course: str) -> Sequence[Batch]:
-        """The batches of a course."""
+    async def batches(self, course: str, *, is_fresh: bool = False) -> Sequence[Batch]:
+        """The batches of a course. ``is_fresh``: a list that was kept from before is not used."""
 
         async def read() -> Sequence[Batch]:
             return await read_all(Call(LIST_BATCHES, (course,)), self._read, lambda tree: batches_in(tree, course))
 
-        return await self._kept((LIST_BATCHES.name, course), tuple[Batch, ...], read)
+        return await self._kept((LIST_BATCHES.name, course), tuple[Batch, ...], read, is_fresh=is_fresh)
 
-    def was_kept(self, batch: tuple[str, str]) -> bool:
-        """Whether the roster of a batch (ids of course and batch) was kept from before, when it was asked for here."""
-        return (LIST_PROGRESS.name, *batch) not in self._read_now
+    def was_kept(self, operation: Operation, *asked_for: str) -> bool:
+        """Whether a list was kept from before when it was asked for here, by ids or by a text."""
+        return (operation.name, *asked_for) not in self._read_now
 
     async def roster(self, course: str, batch: str, *, is_fresh: bool = False) -> Roster:
         """The learners of a batch. Raises EmptyRoster where Zoho counts learners and lists none.
@@ -132,6 +132,7 @@ class OpenListings:
         """
 
         async def read() -> Roster:
+            counted_at = self._context.clock.wall()
             tree = await self._read(Call(GET_BATCH, (course, batch)))
             found = batch_in(tree if tree is not None else {}, course, batch)
             self._check_calls_left(found)
@@ -145,7 +146,7 @@ class OpenListings:
                     f"Zoho lists no learner of batch {batch} and {counted}, so it is not known who is in it.",
                     hint="Look at the batch in Zoho People.",
                 )
-            return Roster(found, tuple(learners))
+            return Roster(found, tuple(learners), counted_at)
 
         return await self._kept((LIST_PROGRESS.name, course, batch), Roster, read, is_fresh=is_fresh)
 

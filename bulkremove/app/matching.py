@@ -14,6 +14,8 @@ from bulkremove.domain.email_addresses import bare_address
 from bulkremove.domain.errors import FileRefused, NotListed, ReadFailed
 from bulkremove.domain.ids import TRIMMED_CHARACTERS, is_id
 from bulkremove.domain.listing import Batch, Course, Learner, Roster
+from bulkremove.domain.operation import LIST_BATCHES, LIST_COURSES, LIST_PROGRESS, Operation
+from bulkremove.domain.plan import Plan
 from bulkremove.domain.row import Exclusion, Roles, Status
 from bulkremove.domain.table import Table
 from bulkremove.reading.columns import by_name
@@ -26,6 +28,7 @@ ALL_BATCHES = "*"
 _KEYS: Mapping[Match, Callable[[Learner], str]] = {
     Match.EMAIL: lambda learner: learner.email,
     Match.EMPLOYEE_ID: lambda learner: learner.employee_id,
+    Match.LEARNER_ID: lambda learner: learner.id,
 }
 _Ids = tuple[str, str, str]
 N = TypeVar("N", Course, Batch)
@@ -34,20 +37,20 @@ N = TypeVar("N", Course, Batch)
 class Lists(Protocol):
     """The listings that matching needs, implemented by ``listings.OpenListings``. Each raises ReadFailed."""
 
-    async def courses(self, search: str) -> Sequence[Course]:
-        """The courses that are found by a text."""
+    async def courses(self, search: str, *, is_fresh: bool = False) -> Sequence[Course]:
+        """The courses that are found by a text. ``is_fresh``: a list that was kept from before is not used."""
         ...
 
-    async def batches(self, course: str) -> Sequence[Batch]:
+    async def batches(self, course: str, *, is_fresh: bool = False) -> Sequence[Batch]:
         """The batches of a course."""
         ...
 
     async def roster(self, course: str, batch: str, *, is_fresh: bool = False) -> Roster:
-        """The learners of a batch. ``is_fresh``: one that was kept from before is not used."""
+        """The learners of a batch."""
         ...
 
-    def was_kept(self, batch: tuple[str, str]) -> bool:
-        """Whether the roster of a batch (ids of course and batch) was kept from before, when it was asked for here."""
+    def was_kept(self, operation: Operation, *asked_for: str) -> bool:
+        """Whether a list was kept from before when it was asked for here, by ids or by a text."""
         ...
 
 
@@ -57,10 +60,11 @@ async def resolve(table: Table, match: Match, lists: Lists) -> Table:
     Its roles, before, are the columns of course, batch, and of what the learners are matched by. Raises FileRefused for
     a table that has learner ids already, and the errors of ``Lists``.
     """
-    if any(_holds_ids(table, column) for column in by_name(table.header, "learner")):
+    if match is not Match.LEARNER_ID and any(_holds_ids(table, column) for column in by_name(table.header, "learner")):
         raise FileRefused(
             f"{table.source} has a column with learner ids, so nobody need be matched by {match.words}.",
-            hint="Leave --match out, or take that column out of the file.",
+            hint="Leave --match out, or give --match learner-id if its courses or batches are names; or take that "
+            "column out of the file.",
         )
     keys = [[cell.strip(TRIMMED_CHARACTERS) for cell in table.columns[column]] for column in table.roles]
     keys.append(_employee_ids(table) if match is Match.EMAIL else [""] * len(table))
@@ -71,9 +75,23 @@ async def resolve(table: Table, match: Match, lists: Lists) -> Table:
         index: Exclusion(Status.INVALID, one) for index, one in enumerate(found) if not isinstance(one, tuple)
     }
     resolved = len(table) - len(unresolved)
-    note = f"{resolved:,} of {len(table):,} rows were matched to one learner each by {match.words}, from Zoho's lists."
+    what = "batch" if match is Match.LEARNER_ID else "learner"
+    note = f"{resolved:,} of {len(table):,} rows were matched to one {what} each by {match.words}, from Zoho's lists."
     with_ids = _with_ids(table, ids)
     return replace(with_ids, settled={**unresolved, **table.settled}, reading_notes=(*table.reading_notes, note))
+
+
+def has_names(plan: Plan) -> bool:
+    """Whether rows of a plan are invalid since course or batch is no id beside a learner id: it may be a name."""
+    course, batch, learner = plan.ids
+    return any(
+        exclusion.status is Status.INVALID
+        and is_id(learner[index])
+        and not (is_id(course[index]) and is_id(batch[index]))
+        and course[index]
+        and batch[index]
+        for index, exclusion in plan.excluded.items()
+    )
 
 
 def _holds_ids(table: Table, column: int) -> bool:
@@ -117,11 +135,17 @@ class _Matching:
         batches = self._batches[found.id, batch]
         if isinstance(batches, str):
             return batches
+        if self._match is Match.LEARNER_ID and batch != ALL_BATCHES:
+            return found.id, batches[0].id, person
         key = _folded(bare_address(person) if self._match is Match.EMAIL else person)
         matches = list[tuple[str, Learner]]()
         for is_fresh in (False, True):  # somebody may have been enrolled since a list was kept
+            if is_fresh and batch == ALL_BATCHES and self._lists.was_kept(LIST_BATCHES, found.id):
+                batches = self._batches[found.id, batch] = await self._batches_of(found.id, batch, is_fresh=True)
+                if isinstance(batches, str):
+                    return batches
             for one in batches:
-                if one not in self._rosters or (is_fresh and self._lists.was_kept((one.course, one.id))):
+                if one not in self._rosters or (is_fresh and self._lists.was_kept(LIST_PROGRESS, one.course, one.id)):
                     self._rosters[one] = await self._by_key(one, is_fresh=is_fresh)
                 people = self._rosters[one]
                 if isinstance(people, str):
@@ -139,21 +163,32 @@ class _Matching:
             return f"This row has employee id {employee_id!r}, and Zoho {learner.employee_id!r} for its e-mail address."
         return found.id, matches[0][0], learner.id
 
-    async def _batches_of(self, course: str, cell: str) -> str | Sequence[Batch]:
-        """The batch that a cell names, or all of the course for ``*``; or why there is none."""
+    async def _batches_of(self, course: str, cell: str, *, is_fresh: bool = False) -> str | Sequence[Batch]:
+        """The batch that a cell names, or all of the course for ``*``; or why there is none.
+
+        A list that was kept from before is read anew before it shows that there is none.
+        """
         try:
-            batches = await self._lists.batches(course)
+            batches = await self._lists.batches(course, is_fresh=is_fresh)
         except NotListed as unknown:
             return unknown.message
         if cell == ALL_BATCHES:
-            return batches or f"Course {course} has no batches."
-        found = _only(batches, cell, f"Course {course} has", "batch")
-        return found if isinstance(found, str) else [found]
+            found: str | Sequence[Batch] = batches or f"Course {course} has no batches."
+        else:
+            one = _only(batches, cell, f"Course {course} has", "batch")
+            found = one if isinstance(one, str) else [one]
+        if isinstance(found, str) and self._lists.was_kept(LIST_BATCHES, course):
+            return await self._batches_of(course, cell, is_fresh=True)
+        return found
 
-    async def _course(self, cell: str) -> str | Course:
+    async def _course(self, cell: str, *, is_fresh: bool = False) -> str | Course:
         if is_id(cell):  # a name of digits alone is not looked for: it would be taken for an id elsewhere
             return Course(cell, "")
-        return _only(await self._lists.courses(" ".join(cell.split())), cell, "There is", "course")
+        text = " ".join(cell.split())
+        found = _only(await self._lists.courses(text, is_fresh=is_fresh), cell, "There is", "course")
+        if isinstance(found, str) and self._lists.was_kept(LIST_COURSES, text):
+            return await self._course(cell, is_fresh=True)
+        return found
 
     async def _by_key(self, batch: Batch, *, is_fresh: bool) -> str | Mapping[str, Sequence[Learner]]:
         """The learners of a batch by what they are matched by, or why nobody can be matched."""

@@ -6,7 +6,7 @@ A journal is not needed, but a plan whose hash may be given as consent is noted 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -24,6 +24,7 @@ from bulkremove.app.wordings import Wordings
 from bulkremove.config import Settings
 from bulkremove.domain import planner
 from bulkremove.domain.clock import Epoch, later
+from bulkremove.domain.doubts import Doubt
 from bulkremove.domain.enrolment_check import EnrolmentCheck
 from bulkremove.domain.errors import JobUnsuitable, SettingsError
 from bulkremove.domain.job import APPROVAL_SECONDS, PLAN_SECONDS, Job
@@ -123,6 +124,7 @@ class Plans:
             include_open=include_open,
             seen=seen,
             people=check.people,
+            doubts=check.doubts,
         )
         return replace(
             new, check=check, made_at=preview.made_at, planned_at=preview.planned_at, retry_of=preview.retry_of
@@ -250,6 +252,7 @@ class Plans:
         include_open: bool = False,
         seen: AccountSet = EVERY_ACCOUNT,
         people: Mapping[int, Learner] | None = None,
+        doubts: Sequence[Doubt] = (),
     ) -> Preview:
         """Plan a table. ``settings``: those of a job's own account, where it is not the context's."""
         settings = settings or self._context.settings
@@ -267,6 +270,7 @@ class Plans:
             accepted_wordings=[one.wording for one in await self._wordings.accepted(client, host, operation)],
             people=people,
             email_column=person_columns(table.header, table.roles).email,
+            doubts=doubts,
         )
         quota, now = settings.quota, clock.wall()
         seconds = rate_limit.forecast(planned.removals, quota, is_new=await self._accounts.is_new(settings))

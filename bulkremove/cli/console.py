@@ -84,9 +84,11 @@ class Screen:
 
         result, is_replaced = self.call(main)
         if is_replaced:
+            from bulkremove.app.backup import REPLACED
+
             self.warn(
-                "WARNING: The journal was replaced by an older copy, or by another one: what was done since is not in "
-                "it. `bulkremove journal accept-restore` shows what can't be known any more, and continues with it."
+                f"WARNING: {REPLACED} `bulkremove journal accept-restore` shows what can't be known any more, and "
+                "continues with it."
             )
         return result
 

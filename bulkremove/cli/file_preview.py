@@ -47,6 +47,8 @@ def check(screen: Screen, app: App, preview: Preview, params: dict[str, Any]) ->
     """The plan after its enrolment check, if there is to be one; what that takes is said first."""
     import asyncio
 
+    from bulkremove.reading.options import Match
+
     def say_cost(cost: CheckCost) -> None:
         from bulkremove.report import duration, pluralize
 
@@ -56,11 +58,12 @@ def check(screen: Screen, app: App, preview: Preview, params: dict[str, Any]) ->
             f"calls or more, {duration(60 * cost.minutes)} at the limit. --no-check leaves it out."
         )
 
-    own = app.for_account(preview.plan.account)
+    own, match = app.for_account(preview.plan.account), params.get("match")
+    has_rosters = match is not None and Match(match).reads_rosters
     check = own.enrolment_checks.check(
         preview,
         include_mismatched=bool(params["include_mismatched"]),
-        is_asked=bool(params.get("match")) and own.settings.enrolment_check != "never",  # its rosters are there already
+        is_asked=has_rosters and own.settings.enrolment_check != "never",
         on_start=say_cost,
         on_wait=report_waits(screen),
     )

@@ -57,11 +57,18 @@ def report_waits(screen: Screen) -> Callable[[Wait], None]:
 
 
 def resolver(screen: Screen, app: App, match: Match) -> Callable[[Table], Awaitable[Table]]:
-    """What asks Zoho for the ids of a file that has none."""
+    """What asks Zoho for the ids of a file that lacks some."""
     from bulkremove.app.matching import resolve
+    from bulkremove.reading.options import Match
+
+    whose = (
+        "courses and batches, with two calls a course"
+        if match is Match.LEARNER_ID
+        else ("learners, with three calls a batch")
+    )
 
     async def ask(table: Table) -> Table:
-        screen.info("Zoho is asked for the ids of these learners, with three calls a batch or more.")
+        screen.info(f"Zoho is asked for the ids of these {whose} or more.")
         async with app.listings.open(on_wait=report_waits(screen)) as lists:
             return await resolve(table, match, lists)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import heapq
+import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from bulkremove.cli.console import printable
+from bulkremove.cli import exit_codes
+from bulkremove.cli.console import Screen, printable
 from bulkremove.domain.operation import ENROLL_LEARNER, Words
 from bulkremove.domain.row import UNPLANNED, Status
 from bulkremove.platform.local_time import local
@@ -20,8 +22,19 @@ _MAX_ITEMS = 20
 """Courses, batches, and rows of each status that are listed."""
 
 
+def show(screen: Screen, preview: Preview, command: str, *, as_json: bool) -> int:
+    """Print a preview that nobody is asked about, with the command that runs its plan; returns the exit code."""
+    if as_json:
+        screen.print_result(json.dumps({**preview.as_json(), "command": None if preview.refusal else command}))
+    else:
+        for line in lines(preview, command):
+            screen.print_result(line)
+    return exit_codes.of_error(preview.refusal) if preview.refusal else 0
+
+
 def lines(preview: Preview, command: str | None) -> Iterator[str]:
-    """Yield the text line by line. With ``command``, which runs the plan, the first and last line say DRY RUN."""
+    """Yield the text line by line. With ``command``, which would run the plan, the first and last line say DRY RUN."""
+    from bulkremove.app.matching import has_names
     from bulkremove.app.reenrolments import undo_text
     from bulkremove.report import duration, pluralize
 
@@ -56,6 +69,8 @@ def lines(preview: Preview, command: str | None) -> Iterator[str]:
                 yield f"          row {table.numbers[index]}: {printable(plan.excluded[index].detail)}"
             if counts[status] > _MAX_ITEMS:
                 yield f"          ... and {counts[status] - _MAX_ITEMS:,} more"
+            if status is Status.INVALID and has_names(plan):
+                yield "          If courses or batches are names, give --match learner-id: Zoho is asked for their ids"
             if status is Status.IDENTITY_MISMATCH and preview.check is not None and preview.check.mismatched:
                 yield "          Compare the file with its source. If they are right, give --include-mismatched"
     if plan.operation == ENROLL_LEARNER:
@@ -87,7 +102,11 @@ def lines(preview: Preview, command: str | None) -> Iterator[str]:
         yield f"Doubt     {printable(doubt.text)}"
     if preview.refusal:
         yield f"Refused   A run would be refused: {preview.refusal}"
-    if command is not None:
+    if command is None:
+        return
+    if preview.refusal:
+        yield "Nothing of this plan can be run as it is."
+    else:
         if plan.doubts:
             yield (
                 f"To run exactly this plan, compare the doubtful ids with Zoho People, and add --compared "
@@ -96,7 +115,7 @@ def lines(preview: Preview, command: str | None) -> Iterator[str]:
         else:
             yield "To run exactly this plan:"
         yield f"  {command}"
-        yield dry_run(words)
+    yield dry_run(words)
 
 
 def dry_run(words: Words) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -72,12 +71,7 @@ def reenroll(
             return confirm_and_run(screen, app, preview, folder, consent, report, False, as_json, params)
         file_preview.record_shown(app, preview)
     command = screen.command("reenroll", job, values={**params, "rows": rows, "plan": preview.plan.hash})
-    if as_json:
-        screen.print_result(json.dumps({**preview.as_json(), "command": command}))
-        return 0
-    for line in preview_text.lines(preview, command):
-        screen.print_result(line)
-    return 0
+    return preview_text.show(screen, preview, command, as_json=as_json)
 
 
 def _numbers(text: str) -> set[int]:

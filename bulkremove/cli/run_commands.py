@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,7 +43,7 @@ def add_to(group: click.Group) -> None:
 @json_option
 @sandbox_options
 @click.pass_obj
-def preview(screen: Screen, /, file: str, output: str | None, as_json: bool, **params: Any) -> None:
+def preview(screen: Screen, /, file: str, output: str | None, as_json: bool, **params: Any) -> int:
     """Show what FILE would remove, and remove nothing.
 
     FILE: a file, - for standard input, an https address, or 'command PROGRAM ...'. Its ids are those that `bulkremove
@@ -52,7 +51,7 @@ def preview(screen: Screen, /, file: str, output: str | None, as_json: bool, **p
 
     Example: bulkremove preview leavers.xlsx --sheet "March"
     """
-    _dry_run(screen, file, output, as_json, params)
+    return _dry_run(screen, file, output, as_json, params)
 
 
 @click.command()
@@ -88,8 +87,7 @@ def run(
     """
     if dry_run:
         params |= {"report": report, "expect_missing": expect_missing}
-        _dry_run(screen, file, None, as_json, params)
-        return 0
+        return _dry_run(screen, file, None, as_json, params)
     from bulkremove.app import Consent
 
     reading, settings, sandbox = split_params(params)
@@ -187,7 +185,7 @@ def retry(
         return confirm_and_run(screen, app, preview, folder, consent, report, expect_missing, as_json, params)
 
 
-def _dry_run(screen: Screen, file: str, output: str | None, as_json: bool, params: dict[str, Any]) -> None:
+def _dry_run(screen: Screen, file: str, output: str | None, as_json: bool, params: dict[str, Any]) -> int:
     reading, settings, sandbox = split_params(params)
     with screen.app(**settings, **sandbox) as app:
         preview, _ = file_preview.read(screen, app, file, reading)
@@ -198,8 +196,4 @@ def _dry_run(screen: Screen, file: str, output: str | None, as_json: bool, param
         from bulkremove.report import write_plan
 
         write_plan(Path(output), preview.plan)
-    if as_json:
-        screen.print_result(json.dumps({**preview.as_json(), "command": command}))
-    else:
-        for line in preview_text.lines(preview, command):
-            screen.print_result(line)
+    return preview_text.show(screen, preview, command, as_json=as_json)

@@ -16,8 +16,8 @@ reading_options = options(
     click.option("--columns", metavar="MAP", help="course=A,batch=B,learner=C by heading or letter."),
     click.option(
         "--match",
-        type=click.Choice(["email", "employee-id"]),
-        help="The file has these instead of learner ids, and names of courses and batches: ask Zoho for the ids.",
+        type=click.Choice(["email", "employee-id", "learner-id"]),
+        help="The learners are named by these, and courses and batches may be names: ask Zoho for the ids.",
     ),
     click.option(
         "--only",

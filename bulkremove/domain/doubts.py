@@ -37,6 +37,7 @@ class DoubtCode(StrEnum):
     ODD_LENGTHS = "odd_lengths"
     SHORT_IDS = "short_ids"
     LEARNER_OF_SEVERAL_ADDRESSES = "learner_of_several_addresses"
+    NOBODY_LISTED = "nobody_listed"
 
 
 @dataclass(frozen=True, slots=True)

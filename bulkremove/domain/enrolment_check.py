@@ -7,16 +7,19 @@ says. In doubt a row is sent as always: a learner who is left out by mistake sta
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 
+from bulkremove.domain.clock import Epoch
+from bulkremove.domain.doubts import Doubt
 from bulkremove.domain.email_addresses import addresses_in, quoted
 from bulkremove.domain.leavers_list import is_leavers_list
 from bulkremove.domain.listing import Learner, Roster
+from bulkremove.domain.person_names import is_other_name
 from bulkremove.domain.plan import Plan
+from bulkremove.domain.roster_notes import compared_text, doubt_of_unlisted, notes_of
 from bulkremove.domain.row import Exclusion, Removal, Status
 
 COMPLETE = re.compile(r"100(\.0+)?\s*%?|completed", re.IGNORECASE)
@@ -73,8 +76,9 @@ class EnrolmentCheck:
 
     ``exclusions``: rows that are not sent; ``included``: those that a person decided to send all the same; ``people``:
     who the learners are, by Zoho's lists; ``notes``: sentences about what was compared, and about batches that could
-    not be checked. ``counts``: how many learners Zoho counted in each batch that was read. ``numbers``: of the table's
-    rows; ``unplanned``: rows that were not looked at, since the plan did not send them.
+    not be checked. ``counts``: how many learners Zoho counted in each batch that was read, and when. ``numbers``: of
+    the table's rows; ``unplanned``: rows that were not looked at, since the plan did not send them. ``doubts``: batches
+    whose lists hold nobody of the plan, so that a person must compare its ids.
     """
 
     exclusions: Mapping[int, Exclusion] = field(default_factory=dict)
@@ -82,9 +86,10 @@ class EnrolmentCheck:
     people: Mapping[int, Learner] = field(default_factory=dict)
     flags: Mapping[int, tuple[Flag, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    counts: Mapping[_Batch, int] = field(default_factory=dict)
+    counts: Mapping[_Batch, tuple[int, Epoch]] = field(default_factory=dict)
     numbers: Sequence[int] = ()
     unplanned: Collection[int] = frozenset()
+    doubts: tuple[Doubt, ...] = ()
 
     def covers(self, plan: Plan) -> bool:
         """Whether a plan that is made again has the same rows, and sends none that was not looked at."""
@@ -110,17 +115,29 @@ class EnrolmentCheck:
         return replace(self, exclusions=exclusions, included=included, flags={**self.flags, **flags})
 
 
+def unlisted(plan: Plan, rosters: Mapping[_Batch, Roster | str]) -> list[Removal]:
+    """The removals of a plan whose learner is not in the whole list of the batch."""
+    if is_leavers_list(plan.table.header):
+        return []
+    ids = {batch: _learner_ids(roster) for batch, roster in rosters.items() if _is_whole(roster)}
+    removals = (plan.removal(index) for index in range(len(plan.table)) if index not in plan.excluded)
+    return [one for one in removals if (one.course, one.batch) in ids and one.learner not in ids[one.course, one.batch]]
+
+
 def compare(
     plan: Plan,
     rosters: Mapping[_Batch, Roster | str],
     columns: PersonColumns | None,
     not_read_anew: Mapping[_Batch, str] = MappingProxyType({}),
+    removed: Mapping[Removal, str] = MappingProxyType({}),
 ) -> EnrolmentCheck:
     """Compare the rows that a plan would send with rosters, each of which may be a sentence why there is none.
 
     ``columns``: None for people who were chosen from these rosters, so that there is no file to compare them with.
     Who is missing is not enrolled, but for a list of leavers: whether Zoho lists somebody who has left is not known.
     ``not_read_anew``: batches whose roster is of some minutes ago, with the reason; it proves nobody absent.
+    ``removed``: what Zoho has confirmed to be removed before, with a sentence that tells of it. It shows, as well as a
+    learner who is listed, that the file has learner ids. Without either nobody is left out, and there is a doubt.
     """
     table, columns, is_file = plan.table, columns or PersonColumns(), columns is not None
     by_id = {
@@ -128,7 +145,8 @@ def compare(
         for batch, roster in rosters.items()
         if isinstance(roster, Roster)
     }
-    known, may_be_unlisted = _with_known_learners(plan, by_id), is_leavers_list(table.header)
+    known = {*_with_known_learners(plan, by_id), *((one.course, one.batch) for one in removed)}
+    may_be_unlisted = is_leavers_list(table.header)
     exclusions, people, flags = dict[int, Exclusion](), dict[int, Learner](), dict[int, tuple[Flag, ...]]()
     compared, sent, repeated = 0, set[Removal](), _repeated(plan)
     looked_at = [index for index in range(len(table)) if index not in plan.excluded or index in repeated]
@@ -144,8 +162,8 @@ def compare(
             if isinstance(roster, Roster) and roster.is_complete and is_proof and index not in repeated:
                 stated = addresses.get(removal, {}).get(index, [])
                 is_elsewhere = any(not set(stated).isdisjoint(addresses_in(one.email)) for one in roster.learners)
-                detail = f"{NOT_ENROLLED} {OTHER_LEARNER_ID}" if is_elsewhere else NOT_ENROLLED
-                exclusions[index] = Exclusion(Status.NOT_ENROLLED, detail)
+                details = (NOT_ENROLLED, removed.get(removal, ""), OTHER_LEARNER_ID if is_elsewhere else "")
+                exclusions[index] = Exclusion(Status.NOT_ENROLLED, " ".join(filter(None, details)))
             continue
         own, listed = addresses.get(removal, {}), addresses_in(learner.email)
         # A row without an address is who the other rows with its ids say.
@@ -159,7 +177,7 @@ def compare(
         found = []
         if COMPLETE.fullmatch(learner.progress.strip()):
             found.append(Flag.COMPLETED)
-        if columns.names and _is_other_name([table.columns[column][index] for column in columns.names], learner.name):
+        if columns.names and is_other_name([table.columns[column][index] for column in columns.names], learner.name):
             found.append(Flag.OTHER_NAME)
         if is_mismatch:
             detail = f"The file says {quoted(stated)} and Zoho {quoted(listed)} for this learner."
@@ -173,10 +191,11 @@ def compare(
         f"listed is sent as always. {why}"
         for (course, batch), why in not_read_anew.items()
     )
-    compared_text = [_compared(table.header, columns, compared, plan.removals)] * is_file
-    notes = (*compared_text, *_notes(plan, rosters, known), *kept, *[LEAVERS_UNLISTED] * may_be_unlisted)
+    told = [compared_text(table.header, columns.email, columns.names, compared, plan.removals)] * is_file
+    notes = (*told, *notes_of(plan, rosters), *kept, *[LEAVERS_UNLISTED] * may_be_unlisted)
+    doubts = () if may_be_unlisted else doubt_of_unlisted(plan, rosters, known)
     unplanned = frozenset(plan.excluded)
-    return EnrolmentCheck(exclusions, {}, people, flags, notes, _counts(rosters), table.numbers, unplanned)
+    return EnrolmentCheck(exclusions, {}, people, flags, notes, _counts(rosters), table.numbers, unplanned, doubts)
 
 
 def leave_out_enrolled(plan: Plan, rosters: Mapping[_Batch, Roster | str]) -> EnrolmentCheck:
@@ -202,10 +221,18 @@ def leave_out_enrolled(plan: Plan, rosters: Mapping[_Batch, Roster | str]) -> En
     return EnrolmentCheck(exclusions, {}, plan.people, {}, tuple(notes), _counts(rosters), numbers, unplanned)
 
 
-def _counts(rosters: Mapping[_Batch, Roster | str]) -> Mapping[_Batch, int]:
-    """How many learners Zoho counts in each batch that was read."""
+def _is_whole(roster: Roster | str) -> bool:
+    return isinstance(roster, Roster) and roster.is_complete
+
+
+def _learner_ids(roster: Roster | str) -> Collection[str]:
+    return {learner.id for learner in roster.learners} if isinstance(roster, Roster) else ()
+
+
+def _counts(rosters: Mapping[_Batch, Roster | str]) -> Mapping[_Batch, tuple[int, Epoch]]:
+    """How many learners Zoho counts in each batch that was read, and when."""
     return {
-        batch: roster.batch.learners
+        batch: (roster.batch.learners, roster.counted_at)
         for batch, roster in rosters.items()
         if isinstance(roster, Roster) and roster.batch.learners is not None
     }
@@ -245,48 +272,3 @@ def _with_known_learners(plan: Plan, by_id: Mapping[_Batch, Mapping[str, Learner
 def _is_invalid(plan: Plan, index: int) -> bool:
     exclusion = plan.excluded.get(index)
     return exclusion is not None and exclusion.status is Status.INVALID
-
-
-def _notes(plan: Plan, rosters: Mapping[_Batch, Roster | str], known: Collection[_Batch]) -> list[str]:
-    notes = []
-    for batch in plan.batches:
-        roster, place = rosters.get(batch), f"Batch {batch[1]} of course {batch[0]}"
-        if isinstance(roster, str):
-            notes.append(f"{place} was not checked: {roster}")
-        elif roster is not None and not roster.is_complete:
-            counted = (
-                "does not say how many it has" if roster.batch.learners is None else f"counts {roster.batch.learners:,}"
-            )
-            notes.append(
-                f"{place}: Zoho lists {len(roster.learners):,} learners and {counted}, so who is not listed is sent as "
-                "always."
-            )
-        elif roster is not None and batch not in known:
-            notes.append(
-                f"{place}: Zoho lists {len(roster.learners):,} learners and none of this file, so all of them are sent "
-                "as always. Are these learner ids?"
-            )
-    return notes
-
-
-def _compared(header: Sequence[str], columns: PersonColumns, rows: int, removals: int) -> str:
-    """What was compared, in a sentence. ``rows``: how many have an e-mail address in both places."""
-    names = " ".join(f"{header[column]!r}" for column in columns.names)
-    if columns.email is None:
-        instead = f" Names are compared ({names})." if names else ""
-        return f"No column of the file is known to have the learners' e-mail addresses, so none are compared.{instead}"
-    also = f", names with {names}" if names else ""
-    of_rows = f" In {rows:,} of {removals:,} rows both have one." if rows < removals else ""
-    return f"Zoho's e-mail addresses are compared with column {header[columns.email]!r}{also}.{of_rows}"
-
-
-def _is_other_name(cells: Sequence[str], name: str) -> bool:
-    """Whether two names are given that have no part in common, letters' case and accents aside."""
-    own, listed = _parts(" ".join(cells)), _parts(name)
-    return bool(own and listed) and own.isdisjoint(listed)
-
-
-def _parts(name: str) -> set[str]:
-    decomposed = unicodedata.normalize("NFKD", name.casefold())
-    bare = "".join(char for char in decomposed if not unicodedata.combining(char))
-    return set(re.findall(r"\w+", bare))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bulkremove.domain.clock import Epoch
+
 
 @dataclass(frozen=True, slots=True)
 class Course:
@@ -45,6 +47,8 @@ class Roster:
 
     batch: Batch
     learners: tuple[Learner, ...]
+    counted_at: Epoch = Epoch(0.0)
+    """Just before Zoho was asked how many learners the batch has; 0 where an older version kept it."""
 
     @property
     def is_complete(self) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import astuple
 from itertools import islice
 from types import MappingProxyType
 
-from bulkremove.domain.doubts import find_doubts
+from bulkremove.domain.doubts import Doubt, find_doubts
 from bulkremove.domain.hosts import is_sandbox
 from bulkremove.domain.ids import MAX_ID_DIGITS, TRIMMED_CHARACTERS, all_ids, is_id
 from bulkremove.domain.listing import Learner
@@ -44,6 +44,7 @@ def plan(
     accepted_wordings: Iterable[Wording] = (),
     people: Mapping[int, Learner] | None = None,
     email_column: int | None = None,
+    doubts: Iterable[Doubt] = (),
 ) -> Plan:
     """Make the plan for a table, with ``account`` on ``host``. Every row of the table is in it exactly once.
 
@@ -51,7 +52,8 @@ def plan(
     ``protected``: learners who are never removed; ``open_elsewhere``: removals that other jobs may still send, each
     with the job. ``accepted_wordings``: what counts as a proven removal besides the documented success; they are
     part of the fingerprint. ``people``: who the learners are, by index in the table; they are not part of it.
-    ``email_column``: that of the learners' e-mail addresses, if it is known. A protected learner's row is ``not_sent``,
+    ``email_column``: that of the learners' e-mail addresses, if it is known. ``doubts``: those of its enrolment check,
+    which are not part of the fingerprint either. A protected learner's row is ``not_sent``,
     one that another job may still send ``duplicate``.
     """
     (course, _), (batch, _), (learner, _) = checked = [_trim_and_check(table.columns[column]) for column in table.roles]
@@ -85,7 +87,7 @@ def plan(
     wordings = tuple(sorted(accepted_wordings))
     fingerprint = _plan_hash(operation, table, excluded, (account, client, host), wordings)
     ids, jobs = (course, batch, learner), dict(sorted(open_in.items()))
-    doubts = find_doubts(table, ids, excluded, batches, email_column, is_sandbox=is_sandbox(host))
+    found = find_doubts(table, ids, excluded, batches, email_column, is_sandbox=is_sandbox(host))
     return Plan(
         account,
         host,
@@ -97,7 +99,7 @@ def plan(
         operation,
         jobs,
         client,
-        doubts,
+        (*found, *doubts) if batches else (),
         people or {},
         wordings,
     )

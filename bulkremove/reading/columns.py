@@ -25,9 +25,10 @@ _MATCHED: Mapping[Match, Mapping[str, frozenset[str]]] = {
     for match, names in (
         (Match.EMAIL, frozenset({"email", "mail", "emailaddress", "mailaddress", "emailid", "learneremail"})),
         (Match.EMPLOYEE_ID, frozenset({"employeeid", "employeenumber", "employeeno", "empid", "staffid"})),
+        (Match.LEARNER_ID, _EXACT["learner"] | {"learnerids"}),
     )
 }
-"""Headings of the columns of a file whose learners are matched; ids of course and batch go before names."""
+"""Headings of the columns of a file that is matched; ids of course and batch go before names."""
 _NAMES = frozenset(
     {"name", "fullname", "displayname", "learner", "learnername", "employeename", "firstname", "lastname", "givenname"}
     | {"familyname", "surname"}
@@ -37,6 +38,7 @@ _MATCH_HINT = (
     " If the learners are to be found by their e-mail addresses, give --match email on the command line: an address or "
     "a record number is no learner id."
 )
+_NAMES_HINT = " If courses and batches stand there by name, give --match learner-id on the command line."
 _TAIL = re.compile(r"[*#:]|\([^()]*\)|\[[^\[\]]*\]")
 """A mark, or a text in parentheses or brackets, as it may stand behind a heading."""
 _UNITS = frozenset(
@@ -81,12 +83,26 @@ def _roles(header: Sequence[str], chosen: Mapping[str, str | int], name: str, ma
             raise FileRefused(
                 f"{name} has {count} for the {what}. Headings found: {headings(header)}.",
                 hint=f"Name the column with --columns {role}=HEADING or {role}=LETTER; nothing is guessed."
-                + (_MATCH_HINT if match is None and by_name(header, "learner", Match.EMAIL) else ""),
+                + _match_hint(header, match),
             )
     id_columns = Roles(*(columns[0] for columns in candidates.values()))
     if len(set(id_columns)) < len(ROLES):
         raise FileRefused(f"{name}: one column can't hold two of the three ids.", hint="Check the columns.")
     return id_columns
+
+
+def _match_hint(header: Sequence[str], match: Match | None) -> str:
+    if match is None and Match.LEARNER_ID in possible_matches(header):
+        return _NAMES_HINT
+    return _MATCH_HINT if match is None and by_name(header, "learner", Match.EMAIL) else ""
+
+
+def possible_matches(header: Sequence[str]) -> list[Match]:
+    """By what a file with these headings could be matched; a file that has learner ids by nothing else."""
+    possible = [match for match in Match if all(by_name(header, role, match) for role in ROLES)]
+    if Match.LEARNER_ID not in possible:
+        return possible
+    return [] if has_roles(header) else [Match.LEARNER_ID]
 
 
 def by_name(header: Sequence[str], role: str, match: Match | None = None) -> list[int]:

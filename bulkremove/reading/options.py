@@ -22,15 +22,22 @@ class Hidden(StrEnum):
 
 
 class Match(StrEnum):
-    """By what the learners of a file without learner ids are matched. Never by name."""
+    """By what the learners of a file are matched whose courses and batches may be names. Learners never by name."""
 
     EMAIL = "email"
     EMPLOYEE_ID = "employee-id"
+    LEARNER_ID = "learner-id"
+    """The file has learner ids, so only the ids of courses and batches are looked for."""
 
     @property
     def words(self) -> str:
         """The same in words."""
-        return "e-mail address" if self is Match.EMAIL else "employee id"
+        return "e-mail address" if self is Match.EMAIL else self.value.replace("-", " ")
+
+    @property
+    def reads_rosters(self) -> bool:
+        """Whether the rosters of all batches are read for it."""
+        return self is not Match.LEARNER_ID
 
 
 @dataclass(frozen=True, slots=True)

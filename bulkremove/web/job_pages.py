@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from aiohttp import web
 
 from bulkremove.app import App
+from bulkremove.app.backup import REPLACED
 from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.domain.attempt import LookupResult
 from bulkremove.domain.errors import ConsentMissing, JobBusy
@@ -56,7 +57,9 @@ class JobPages:
 
     async def job(self, request: web.Request) -> web.StreamResponse:
         """Show the page of a job, with its progress, result, downloads and controls."""
-        return page("job.html", request, await self._live.template_context(await self._job(request)))
+        context = await self._live.template_context(await self._job(request))
+        replaced = REPLACED if await self._app.backups.is_replaced() else ""
+        return page("job.html", request, {**context, "replaced": replaced})
 
     async def rows(self, request: web.Request) -> web.StreamResponse:
         """Show a page of a job's rows, filtered by status and text."""

@@ -116,9 +116,9 @@ class Lookups:
         """Ask Zoho for the ids of an upload that needs them, and for its check. Raises FileRefused and others."""
         if upload.lacks_ids:
             await self._find_ids(upload, app)
-            is_asked = app.settings.enrolment_check != "never"  # its rosters are there already
-            if not is_asked:
+            if app.settings.enrolment_check == "never":
                 return
+            is_asked = upload.options.match is not None and upload.options.match.reads_rosters
         preview = await self._uploads.preview(upload, by=by)
         lookup.batches = len(preview.plan.batches)
         checked = await app.enrolment_checks.check(preview, seen=upload.seen, is_asked=is_asked, on_batch=lookup.count)

@@ -132,8 +132,8 @@ def _paths() -> dict[str, Any]:
                     _query(
                         "match",
                         {"type": "string", "enum": [match.value for match in Match]},
-                        "The learners have these instead of ids, and courses and batches may have names: ask Zoho. It "
-                        "takes two seconds for each call.",
+                        "The learners are named by these, and courses and batches may be names: ask Zoho for the ids. "
+                        "It takes two seconds for each call.",
                     ),
                     _query(
                         "check",

@@ -12,8 +12,10 @@ from typing import Any
 from aiohttp import web
 
 from bulkremove.app import App, Consent, Preview, QuotaUsage
+from bulkremove.app.backup import REPLACED
 from bulkremove.app.consent import is_same_person
 from bulkremove.app.job_supervisor import JobSupervisor
+from bulkremove.app.matching import has_names
 from bulkremove.app.reenrolments import undo_text
 from bulkremove.domain.clock import later
 from bulkremove.domain.enrolment_check import EnrolmentCheck, Flag
@@ -28,7 +30,7 @@ from bulkremove.domain.row import Status
 from bulkremove.domain.table import SANDBOX_MARK, column_letter
 from bulkremove.platform.secure_files import private_folder
 from bulkremove.reading.chosen_rows import VALUE_WORDS
-from bulkremove.reading.columns import by_name
+from bulkremove.reading.columns import possible_matches
 from bulkremove.reading.options import Hidden, Match, ReadOptions
 from bulkremove.report import write_plan
 from bulkremove.storage.interface.jobs import VISIBLE
@@ -95,6 +97,7 @@ class PlanPages:
             "show_account": len({*(name for name, *_ in allowances), *(job.account for job in jobs)}) > 1,
         }
         context |= {"wanted": state_filter, "text": text, "page": number, "more": has_more, "speed": speed}
+        context |= {"replaced": REPLACED if await self._app.backups.is_replaced() else ""}
         context |= {"need_review": {job.id for job in jobs if job.needs_review(now)}}
         return page("home.html", request, context)
 
@@ -139,8 +142,12 @@ class PlanPages:
             return page("lookup.html", request, {"upload": upload, "lookup": upload.lookup})
         if upload.refusal is not None:
             header = upload.refusal.choices.header if upload.refusal.choices else ()
-            context: dict[str, Any] = {"upload": upload, "letters": letters(header), "matches": matches_in(header)}
-            context["value_words"] = VALUE_WORDS
+            context: dict[str, Any] = {
+                "upload": upload,
+                "letters": letters(header),
+                "matches": possible_matches(header),
+                "value_words": VALUE_WORDS,
+            }
             return page("refused.html", request, context, status=422)
         preview = await self._uploads.preview(upload, by=person(request).name)
         plan, status_filter = preview.plan, request.query.get("status", "")
@@ -162,6 +169,7 @@ class PlanPages:
         context |= {"people": people_by_row(preview, rows), "undo_text": undo_text(plan, PUT_BACK)}
         context |= {"must_check": self._app.settings.enrolment_check == "always"}
         context |= {"may_check": plan.removals and plan.client and self._app.settings.enrolment_check != "never"}
+        context |= {"has_names": upload.path is not None and upload.options.match is None and has_names(plan)}
         context |= {"read_from": [(role, plan.table.header[column]) for role, column in roles.items()]}
         return page("plan.html", request, context | {"letters": letters(plan.table.header)})
 
@@ -242,6 +250,7 @@ async def confirm(
             by=by,
             front_end=FrontEnd.PAGE,
             idempotency_key=idempotency_key,
+            upload=upload.id,
         )
         return job.id
 
@@ -270,11 +279,6 @@ def people_by_row(preview: Preview, rows: Sequence[PlannedRow]) -> dict[int, tup
         for index, learner in check.people.items()
         if numbers[index] in shown
     }
-
-
-def matches_in(header: Sequence[str]) -> list[Match]:
-    """By what the learners of a file could be matched, by its headings."""
-    return [match for match in Match if all(by_name(header, role, match) for role in REMOVE_LEARNER.roles)]
 
 
 def letters(header: Sequence[str]) -> list[str]:

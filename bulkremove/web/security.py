@@ -143,7 +143,12 @@ async def _account(request: web.Request, app: App, uploads: Uploads) -> str:
     """
     names, seen = request.match_info, request[PERSON].seen
     if "job" not in names:
-        return uploads.get(names["upload"] if "upload" in names else names["plan"], seen).account
+        try:
+            return uploads.get(names["upload"] if "upload" in names else names["plan"], seen).account
+        except web.HTTPNotFound:
+            if "upload" in names and (confirmed := await app.jobs.of_upload(names["upload"], seen)):
+                raise web.HTTPSeeOther(f"/jobs/{confirmed.id}") from None
+            raise
     job = await app.jobs.find(names["job"])
     if job.account not in seen:
         raise JobNotFound.of(names["job"])

@@ -96,6 +96,11 @@ class Upload:
         """Whether a lookup for it is under way."""
         return self.lookup is not None and self.lookup.task is not None
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether its plan sends something, or may do so once a lookup has ended or a person has ticked rows of it."""
+        return bool(self.removals or self.is_looked_up or (self.check and self.check.mismatched))
+
     def end_lookup(self) -> None:
         """End a lookup for it that is under way; nothing of it is used."""
         if self.lookup is not None and self.lookup.task is not None:

@@ -219,12 +219,15 @@ class Uploads:
         return entry[0]
 
     def waiting(self, seen: AccountSet) -> list[Upload]:
-        """Return the uploads for these accounts whose plans are not confirmed yet, the newest first."""
+        """Return the uploads for these accounts whose plans wait to be confirmed, the newest first.
+
+        A plan that sends nothing waits for nobody, unless a person may decide to send rows of it.
+        """
         self._delete_expired()
         uploads = [
             upload
             for upload, _ in self._uploads.values()
-            if upload.job is None and upload.refusal is None and upload.account in seen
+            if upload.job is None and upload.refusal is None and upload.account in seen and upload.is_awaited
         ]
         return sorted(uploads, key=lambda upload: upload.uploaded_at, reverse=True)
 

@@ -96,6 +96,10 @@ class JobStore(Protocol):
         """
         ...
 
+    async def of_upload(self, upload: str, accounts: AccountSet) -> Job | None:
+        """The job of these accounts that the page's plan with this id became, if there is one."""
+        ...
+
     async def newest_nightly(self, client: str, host: str, *, night: str, now: Epoch) -> Job | None:
         """The newest job of a client that this night made and that was confirmed.
 

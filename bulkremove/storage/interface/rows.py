@@ -74,6 +74,21 @@ class RowStore(Protocol):
         """The rows of a removal whose person a job was made to put back since, or the reverse; by their numbers."""
         ...
 
+    async def removed_before(
+        self, client: str, host: str, removals: Sequence[Removal]
+    ) -> Mapping[Removal, tuple[OtherJob, Epoch]]:
+        """Which of these removals Zoho confirmed to jobs of the client's organisation: the newest job, and when."""
+        ...
+
+    async def changes_since(
+        self, job_id: str, batches: Mapping[tuple[str, str], Epoch]
+    ) -> Mapping[tuple[str, str], int]:
+        """By how many learners other jobs of the job's organisation have changed batches, each since a time.
+
+        By course and batch; one that they have not changed is left out. Removals count negative.
+        """
+        ...
+
     async def removals_since(self, client: str, host: str, operation: str, since: Epoch, *, starting: str = "") -> int:
         """How many rows of an operation of a client's organisation were sent since then, or will be by jobs that run.
 

@@ -11,7 +11,7 @@ from bulkremove.storage.interface.records import Record
 from bulkremove.storage.sqlite.database import Database
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.records import write_records
-from bulkremove.storage.sqlite.rows import person_of
+from bulkremove.storage.sqlite.row_values import person_of
 from bulkremove.storage.sqlite.transaction import Reader, Transaction
 
 _CANARIES = Queries("canaries.sql")

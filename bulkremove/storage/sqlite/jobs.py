@@ -24,7 +24,8 @@ from bulkremove.storage.sqlite.database import Database
 from bulkremove.storage.sqlite.erasure import delete_piece
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.records import write_records
-from bulkremove.storage.sqlite.rows import BATCH, row_values
+from bulkremove.storage.sqlite.row_values import row_values
+from bulkremove.storage.sqlite.rows import BATCH
 from bulkremove.storage.sqlite.tallies import SETTLED_BY_END, tally_of
 from bulkremove.storage.sqlite.transaction import Reader, Transaction
 
@@ -121,6 +122,9 @@ class SqliteJobs:
 
     async def of_key(self, key: str, plan_hash: str, accounts: AccountSet) -> Job | None:
         return await self._first(_JOBS.job_of_key, key=key, plan_hash=plan_hash, **account_values(accounts))
+
+    async def of_upload(self, upload: str, accounts: AccountSet) -> Job | None:
+        return await self._first(_JOBS.job_of_upload, upload=upload, **account_values(accounts))
 
     async def newest_nightly(self, client: str, host: str, *, night: str, now: Epoch) -> Job | None:
         return await self._first(_JOBS.newest_nightly, client=client, host=host, night=night, now=now)

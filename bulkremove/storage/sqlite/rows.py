@@ -6,19 +6,18 @@ import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from typing import TypeVar
 
 from bulkremove.domain.attempt import Attempt, LookupResult, Note, Outcome, PendingRow
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.job import Job, Tally
-from bulkremove.domain.listing import Learner
-from bulkremove.domain.plan import OtherJob, PlannedRow, ProtectedLearners
+from bulkremove.domain.plan import OtherJob, ProtectedLearners
 from bulkremove.domain.row import UNSETTLED, Removal, RowState, Status
 from bulkremove.storage.interface.records import Record
 from bulkremove.storage.sqlite.database import Database
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.records import write_records
+from bulkremove.storage.sqlite.row_values import person_of
 from bulkremove.storage.sqlite.tallies import SETTLED_BY_END, tallies_of, tally_of
 from bulkremove.storage.sqlite.transaction import Reader, Transaction
 from bulkremove.storage.sqlite.wordings import withdraw_refuted
@@ -156,6 +155,29 @@ class SqliteRows:
 
         return await self._database.read_long(lambda: self._database.read_now(find))
 
+    async def removed_before(
+        self, client: str, host: str, removals: Sequence[Removal]
+    ) -> Mapping[Removal, tuple[OtherJob, Epoch]]:
+        ids = json.dumps([removal.ids for removal in removals])
+
+        def find(reader: Reader) -> Mapping[Removal, tuple[OtherJob, Epoch]]:
+            rows = reader.execute(_ROWS.removed_before, client=client, host=host, removals=ids)
+            return {Removal(*triple): (OtherJob(job, account), at) for *triple, job, account, at in rows}
+
+        return await self._database.read_long(lambda: self._database.read_now(find))
+
+    async def changes_since(
+        self, job_id: str, batches: Mapping[tuple[str, str], Epoch]
+    ) -> Mapping[tuple[str, str], int]:
+        values = {"job": job_id, "since": min(batches.values(), default=0.0)}
+        times = json.dumps([[*batch, at] for batch, at in batches.items()])
+
+        def find(reader: Reader) -> Mapping[tuple[str, str], int]:
+            rows = reader.execute(_ROWS.changes_since, **values, batches=times)
+            return {(course, batch): change for course, batch, change in rows if change}
+
+        return await self._database.read_long(lambda: self._database.read_now(find))
+
     async def removals_since(self, client: str, host: str, operation: str, since: Epoch, *, starting: str = "") -> int:
         values = {"client": client, "host": host, "operation": operation, "since": since, "starting": starting}
 
@@ -199,38 +221,6 @@ class SqliteRows:
         return await self._database.read(
             lambda reader: int(reader.execute(_ROWS.count_unknown_without_note, job=job_id).fetchone()[0])
         )
-
-
-def row_values(job: Job, position: int, planned: PlannedRow) -> Mapping[str, object]:
-    """The values of a planned row by column.
-
-    The person of an enrolment is kept with the learner id that they had, also where nothing is sent: it says whom
-    somebody wanted to put back.
-    """
-    removal, exclusion, person = planned.removal, planned.exclusion, None
-    if planned.person and (removal or job.is_enrolment):
-        person = _person_json(planned.person, with_id=job.is_enrolment)
-    return {
-        "job": job.id,
-        "position": position,
-        "number": planned.row.number,
-        "cells": json.dumps(planned.row.cells),  # ASCII with escapes: a lone surrogate survives it
-        "course": removal.course if removal else None,
-        "batch": removal.batch if removal else None,
-        "learner": removal.learner if removal else None,
-        "state": exclusion.status if exclusion else RowState.PENDING,
-        "detail": exclusion.detail if exclusion else "",
-        "person": person,
-    }
-
-
-def _person_json(person: Learner, *, with_id: bool) -> str:
-    return json.dumps({name: value for name, value in asdict(person).items() if value and (name != "id" or with_id)})
-
-
-def person_of(learner: str | None, kept: str | None) -> Learner | None:
-    """The person that was kept with a row of this learner id; None if nobody was."""
-    return Learner(**{"id": learner or "", **json.loads(kept)}) if kept else None
 
 
 def settled(state: RowState, status: Status) -> Status:

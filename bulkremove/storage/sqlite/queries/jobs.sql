@@ -60,6 +60,11 @@ SELECT * FROM job WHERE options ->> '$.idempotency_key' = :key AND state != 'sto
     AND (:every_account OR account IN (SELECT value FROM json_each(:accounts)))
 ORDER BY plan_hash = :plan_hash DESC LIMIT 1;
 
+-- name: job_of_upload
+-- The job of some accounts that the page's plan with this id became.
+SELECT * FROM job WHERE options ->> '$.upload' = :upload AND state != 'storing'
+    AND (:every_account OR account IN (SELECT value FROM json_each(:accounts))) LIMIT 1;
+
 -- name: list_accounts
 -- The accounts of all jobs.
 SELECT DISTINCT account FROM job WHERE state != 'storing' ORDER BY account;

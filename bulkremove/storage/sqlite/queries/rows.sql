@@ -123,6 +123,15 @@ WHERE other.learner = :learner AND other.batch = :batch AND other.course = :cour
     AND (coalesce(other.finished_at, job.finished_at) >= mine.planned_at OR job.rowid > mine.rowid)
 ORDER BY other.state IN ('unknown', 'sending') AND found IS NULL LIMIT 1;
 
+-- name: removed_before
+-- Which of some removals were confirmed to a job of an organisation, the newest last.
+SELECT row.course, row.batch, row.learner, job.id, job.account, row.finished_at FROM json_each(:removals) AS wanted
+JOIN row ON row.learner = wanted.value ->> '$[2]' AND row.batch = wanted.value ->> '$[1]' AND row.course = wanted.value ->> '$[0]'
+JOIN job ON job.id = row.job
+WHERE row.state = 'removed' AND job.operation = 'remove learner from batch' AND job.host = :host
+    AND job.client IN (SELECT other FROM same_organization WHERE client = :client AND host = :host)
+ORDER BY row.finished_at;
+
 -- name: put_back_since
 -- A job that was made to enrol the learner of a removal again, after the removal's job was planned.
 -- Whatever became of it, somebody wants the person in the batch. Ids of a row that was not sent stand in its cells only.
@@ -196,6 +205,16 @@ WHERE other.job = :job AND job.operation = 'enrol learner in batch' AND mine.ope
     AND job.client IN (SELECT other FROM same_organization AS own WHERE own.client = mine.client AND own.host = mine.host)
     AND row.state IN ('pending', 'sending', 'not_sent', 'unknown')
     AND (job.created_at >= mine.planned_at OR job.rowid > mine.rowid);
+
+-- name: changes_since
+-- By how many learners other jobs of a job's organisation have changed batches, each since a time.
+SELECT row.course, row.batch, sum(iif(row.state = 'enrolled', 1, -1)) FROM job AS mine JOIN job ON job.id != mine.id
+JOIN row ON row.job = job.id
+JOIN json_each(:batches) AS wanted ON row.course = wanted.value ->> '$[0]' AND row.batch = wanted.value ->> '$[1]'
+WHERE mine.id = :job AND job.host = mine.host AND (job.finished_at IS NULL OR job.finished_at >= :since)
+    AND job.client IN (SELECT other FROM same_organization WHERE client = mine.client AND host = mine.host)
+    AND row.state IN ('removed', 'removed_inferred', 'enrolled') AND row.finished_at >= wanted.value ->> '$[2]'
+GROUP BY 1, 2;
 
 -- name: count_removals_since
 -- How many rows of an operation were sent since a time in an organisation, or are to be.

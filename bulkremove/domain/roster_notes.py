@@ -1,0 +1,67 @@
+"""What an enrolment check says about its rosters: what was compared, what was not, and whom no list holds. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from bulkremove.domain.doubts import Doubt, DoubtCode
+from bulkremove.domain.listing import Roster
+from bulkremove.domain.plan import Plan
+
+_NAMED = 3
+"""Batches that a doubt names."""
+_Batch = tuple[str, str]
+
+
+def notes_of(plan: Plan, rosters: Mapping[_Batch, Roster | str]) -> list[str]:
+    """The batches that could not be checked, and those whose list may not be whole, in sentences."""
+    notes = []
+    for batch in plan.batches:
+        roster, place = rosters.get(batch), f"Batch {batch[1]} of course {batch[0]}"
+        if isinstance(roster, str):
+            notes.append(f"{place} was not checked: {roster}")
+        elif roster is not None and not roster.is_complete:
+            counted = (
+                "does not say how many it has" if roster.batch.learners is None else f"counts {roster.batch.learners:,}"
+            )
+            notes.append(
+                f"{place}: Zoho lists {len(roster.learners):,} learners and {counted}, so who is not listed is sent as "
+                "always."
+            )
+    return notes
+
+
+def doubt_of_unlisted(
+    plan: Plan, rosters: Mapping[_Batch, Roster | str], known: Collection[_Batch]
+) -> tuple[Doubt, ...]:
+    """A doubt if whole lists hold nobody whom the plan removes. ``known``: batches whose ids are known to be right."""
+    found = {
+        batch: len(roster.learners)
+        for batch, roster in rosters.items()
+        if batch in plan.batches and batch not in known and isinstance(roster, Roster) and roster.is_complete
+    }
+    if not found:
+        return ()
+    examples = "; ".join(
+        f"batch {batch[1]} of course {batch[0]} has {listed:,} learners, and none of the file's {plan.batches[batch]:,}"
+        for batch, listed in [*found.items()][:_NAMED]
+    )
+    more = f"; and {len(found) - _NAMED:,} more batches" if len(found) > _NAMED else ""
+    text = (
+        "Zoho's whole list of a batch holds nobody whom the file names in it, so these may be no learner ids, or those "
+        f"of another batch: {examples}{more}."
+    )
+    return (Doubt(DoubtCode.NOBODY_LISTED, sum(plan.batches[batch] for batch in found), text),)
+
+
+def compared_text(
+    header: Sequence[str], email: int | None, name_columns: Sequence[int], rows: int, removals: int
+) -> str:
+    """What was compared, in a sentence. ``rows``: how many have an e-mail address in both places."""
+    names = " ".join(f"{header[column]!r}" for column in name_columns)
+    if email is None:
+        instead = f" Names are compared ({names})." if names else ""
+        return f"No column of the file is known to have the learners' e-mail addresses, so none are compared.{instead}"
+    also = f", names with {names}" if names else ""
+    of_rows = f" In {rows:,} of {removals:,} rows both have one." if rows < removals else ""
+    return f"Zoho's e-mail addresses are compared with column {header[email]!r}{also}.{of_rows}"
