@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks.__main__ import MEASURES, OLD, renewed
 from bulkremove.cli import EXIT_CODES
+from bulkremove.domain import errors
 from bulkremove.domain.data_centers import DATA_CENTERS
 from bulkremove.domain.job import JobState
 from bulkremove.domain.ledger import SuspensionReason
@@ -45,6 +46,16 @@ def test_the_glossary_has_every_noun_of_the_domain_and_every_state() -> None:
     states = [state.value for states in (JobState, RowState, Status, SuspensionReason) for state in states]
     assert len(nouns) > 20
     assert [] == [word for word in (*nouns, *states) if f"`{word}`" not in glossary]
+
+
+def test_the_tree_of_errors_is_that_of_the_classes() -> None:
+    drawn, parents = {}, ["BulkremoveError"]
+    for branch, name in re.findall(r"^    ([│ ]*)[├└]── (\w+)", str(errors.__doc__), re.MULTILINE):
+        depth = len(branch) // 4
+        parents[depth + 1 :] = [name]
+        drawn[name] = parents[depth]
+    classes = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, Exception)]
+    assert {one.__name__: one.__mro__[1].__name__ for one in classes if one is not errors.BulkremoveError} == drawn
 
 
 def test_each_promise_has_a_proof_and_each_proof_its_promise() -> None:

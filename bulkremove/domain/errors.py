@@ -25,7 +25,7 @@
     ├── JournalFailed       storage, app: the journal or a backup of it can't be written or read
     │   └── JournalBusy     another process has been writing for as long as the caller would wait; nothing was written
     ├── ReportFailed        report, app: the report can't be written
-    ├── AnswerLost          cli: standard output can't be written
+    ├── OutputFailed        cli: standard output can't be written
     └── ExchangeFailed      zoho: one request brought no usable response
         ├── NeverSent       no byte of the request left this machine
         │   └── NoDescriptors  this machine lets the program open no more files and connections
