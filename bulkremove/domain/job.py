@@ -31,7 +31,7 @@ class FrontEnd(StrEnum):
     """What runs jobs. The values are stored in the journal."""
 
     COMMAND = "command"
-    """A command that a person or a script runs."""
+    """A command that a person or a script runs, or a program that uses the Python API."""
     PAGE = "page"
     """The page or the HTTP API of a server."""
     NIGHTLY = "nightly"
@@ -84,7 +84,7 @@ class EndReason(StrEnum):
     INTERRUPTED = "interrupted"
     """A person stopped the process with Ctrl-C."""
     TERMINATED = "terminated"
-    """The operating system stopped the process, or its terminal was closed."""
+    """The operating system stopped the process, its terminal was closed, or the program that ran it stopped it."""
     SERVER_STOPPED = "server_stopped"
     """The server that ran it was stopped."""
     PAUSED = "paused"

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeGuard
 
 from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.table import Table
+from bulkremove.reading.grid import MAX_ROWS
 from bulkremove.reading.options import ReadOptions
 from bulkremove.reading.subprocess_reader import ReadUntrusted
 
@@ -33,6 +35,11 @@ def default_name(rows: RowsIn) -> str:
     if isinstance(rows, str | os.PathLike):
         return Path(rows).name
     return "the file" if isinstance(rows, bytes) or _is_open_file(rows) else type(rows).__name__
+
+
+def taken(rows: RowsIn) -> RowsIn:
+    """The rows, with triples that come one by one taken in this thread: a database cursor may serve no other."""
+    return list(islice(rows, MAX_ROWS + 1)) if isinstance(rows, Iterator) and not _is_open_file(rows) else rows
 
 
 async def read_rows(rows: RowsIn, *, name: str, options: ReadOptions, read_file: ReadUntrusted) -> Table:

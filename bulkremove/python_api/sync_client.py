@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from bulkremove.domain.job import JobState
 from bulkremove.python_api.base_client import BaseClient, job_id, path_or_none
+from bulkremove.python_api.rows_in import taken
 from bulkremove.python_api.values import Job, Plan, Progress, Result
 
 if TYPE_CHECKING:
@@ -19,8 +20,9 @@ class SyncClient(BaseClient):
     """A ``BaseClient`` whose methods are plain functions; it is opened with ``with``."""
 
     def __enter__(self) -> Self:
+        opening = self._open()
         try:
-            self._open().wait()
+            opening.wait()
         except BaseException:
             self._end_worker()
             raise
@@ -61,9 +63,10 @@ class SyncClient(BaseClient):
         Raises TypeError for ids that are no text and no whole numbers, ValueError for an unknown option, FileRefused
         for rows that are damaged or ambiguous, and ReadFailed, NotAuthorized or SettingsError.
         """
+        given = taken(rows)
         return self._call(
             lambda session: session.plan(
-                rows,
+                given,
                 name=name,
                 columns=columns,
                 sheet=sheet,
