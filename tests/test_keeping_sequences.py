@@ -333,7 +333,7 @@ def test_a_second_server_is_refused_and_leaves_the_uploads_of_the_first(tmp_path
         upload = tmp_path / "home" / "uploads" / "waiting"
         upload.write_text(triples(1))
         refused = program(*words)
-        assert (2, True) == (refused.returncode, "Another `bulkremove serve` uses" in refused.stderr), refused.stderr
+        assert (2, True) == (refused.returncode, "Another server of the page uses" in refused.stderr), refused.stderr
         assert upload.exists()
     finally:
         stopped(first, signal.SIGTERM)

@@ -10,7 +10,7 @@ from bulkremove.app.context import Context
 from bulkremove.app.results import QuotaUsage
 from bulkremove.config import Settings
 from bulkremove.domain.clock import later, seconds_between
-from bulkremove.domain.errors import BulkremoveError, NotAuthorized, SettingsError, UserError
+from bulkremove.domain.errors import ASK_ADMIN, BulkremoveError, NotAuthorized, SettingsError, UserError
 from bulkremove.domain.job import Job
 from bulkremove.domain.operation import LIST_COURSES
 from bulkremove.domain.permissions import ALL_ACCOUNTS
@@ -73,6 +73,7 @@ class Accounts:
                 raise UserError(
                     f"There is no account {account!r} here. There are: {', '.join(sorted(known - {ALL_ACCOUNTS}))}.",
                     hint="`bulkremove login NAME` makes one.",
+                    page_hint=ASK_ADMIN,
                 )
 
     def credentials(self, settings: Settings) -> Credentials:
@@ -160,6 +161,7 @@ class Accounts:
                     f"{VARIABLES['client_id']} and its like would stand for account {night.account!r} of night "
                     f"{night.name}, and for those of other nights too. Nothing was sent.",
                     hint="Log in to each account (`bulkremove login NAME`), and unset these variables.",
+                    page_hint=ASK_ADMIN,
                 )
         if others and not night.account and not settings.is_sandbox:
             raise SettingsError(
@@ -195,6 +197,7 @@ class Accounts:
                 f"Job {job.id} belongs to account {job.account!r} on {job.host}, but the settings lead to account "
                 f"{settings.account!r} on {settings.host}.",
                 hint="Use the options of its first run (--account, --sandbox or the same environment).",
+                page_hint=ASK_ADMIN,
             )
         return settings
 

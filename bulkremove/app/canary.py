@@ -53,8 +53,8 @@ class Canaries:
                     page_hint="Somebody who may approve for that account answers on the page of its job.",
                 )
             gone = (
-                f"If the learner is {job.words.proven}: `bulkremove canary {row.job} {flag(job)}`, or the page of job "
-                f"{row.job}. If not, cancel the job and ask for help."
+                f"If the learner is {job.words.proven}: `bulkremove canary {row.job} --{confirming_answer(job)}`, or "
+                f"the page of job {row.job}. If not, cancel the job and ask for help."
             )
             question = _question_without_ids(row, job.words)
             raise CanaryPending(
@@ -101,8 +101,7 @@ class Canaries:
     async def confirm(self, job: Job, *, by: str) -> None:
         """Record that a person saw that the first row had its effect.
 
-        Raises JobUnsuitable if there is nothing to confirm, CanaryPending if nobody can know any more who the learner
-        was.
+        Raises JobUnsuitable if there is nothing to confirm, CanaryPending if the learner is not known any more.
         """
         check_sandbox_match(job, self._context.settings)
         row = await self.waiting(job)
@@ -116,11 +115,11 @@ class Canaries:
             )
         if row.noted is job.refuting:
             noted, proven = job.refuting.value.replace("_", " "), job.words.proven
-            flag_of_note = "--still-there" if job.is_enrolment else "--gone"
+            note = "still-there" if job.is_enrolment else "gone"
             raise CanaryPending(
                 f"Row {row.number} of job {job.id} was noted as {noted}, so this {job.words.noun} did nothing. Nothing "
                 "was confirmed.",
-                hint=f"If the learner is {proven} after all: `bulkremove note {job.id} {row.number} {flag_of_note}`, "
+                hint=f"If the learner is {proven} after all: `bulkremove note {job.id} {row.number} --{note}`, "
                 "then answer again. If not, cancel the job and ask for help.",
                 page_hint=f"If the learner is {proven} after all, note this for row {row.number}, then answer again. "
                 "If not, cancel the job and ask for help.",
@@ -149,9 +148,9 @@ class Canaries:
         await self._context.storage.record(entry, JobEvent(job.id, EventName.CANARY_GIVEN_UP, text, at))
 
 
-def flag(job: Job) -> str:
-    """The option of ``bulkremove canary`` with which a person confirms a row of this job."""
-    return "--enrolled" if job.is_enrolment else "--gone"
+def confirming_answer(job: Job) -> str:
+    """The answer that confirms a row of this job: ``enrolled`` or ``gone``."""
+    return "enrolled" if job.is_enrolment else "gone"
 
 
 def _question(row: ChangedRow, words: Words) -> str:

@@ -50,7 +50,11 @@ def check_consent(plan: Plan, consent: Consent) -> None:
         )
     has_consent = consent.yes or consent.plan_hash is not None or consent.removals is not None
     if plan.removals and not has_consent:
-        raise ConsentMissing("Nobody agreed to this plan. Nothing was sent.", hint="Give --plan HASH or --yes.")
+        raise ConsentMissing(
+            "Nobody agreed to this plan. Nothing was sent.",
+            hint="Give --plan HASH or --yes.",
+            page_hint="Look at the plan, then confirm it.",
+        )
     if plan.doubts and consent.compared is None:
         count = plan.doubtful_ids
         raise ConsentMissing(

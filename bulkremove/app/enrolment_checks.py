@@ -112,7 +112,9 @@ class EnrolmentChecks:
         except BulkremoveError as error:
             if must:
                 raise
-            return replace(preview, check_note=f"Who these learners are could not be looked up in Zoho. {error}")
+            return replace(
+                preview, check_note=f"Who these learners are could not be looked up in Zoho. {error.page_text}"
+            )
         check = check.including(check.mismatched) if include_mismatched else check
         return await self._plans.checked(preview, check, seen=seen)
 

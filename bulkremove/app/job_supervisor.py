@@ -244,6 +244,6 @@ class JobSupervisor:
                     await self._jobs.withdraw(job_id, by=by)
         except Exception as error:
             logging.getLogger(__name__).warning("Job %s ended unexpectedly: %s", job_id, type(error).__name__)
-            self.failures[job_id] = "Something unexpected ended this job. Start the server with --debug and resume it."
+            self.failures[job_id] = "Something unexpected ended this job. Resume it; if it ends again, ask an admin."
         finally:
             del self._running[job_id], self._tasks[job_id]

@@ -103,6 +103,7 @@ class Jobs:
         raise JobNotFound(
             f"There is no unfinished job of account {account!r} on {host} that a command ran and nobody paused.",
             hint="`bulkremove jobs` lists all of them; name the one that is meant.",
+            page_hint="",
         )
 
     def claim_plan(self) -> AbstractAsyncContextManager[None]:

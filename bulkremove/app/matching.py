@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from bulkremove.domain.email_addresses import bare_address
-from bulkremove.domain.errors import FileRefused, NotListed, ReadFailed
+from bulkremove.domain.errors import FileRefused, NotListed
 from bulkremove.domain.ids import TRIMMED_CHARACTERS, is_id
 from bulkremove.domain.listing import Batch, Course, Learner, Roster
 from bulkremove.domain.operation import LIST_BATCHES, LIST_COURSES, LIST_PROGRESS, Operation
@@ -20,6 +20,7 @@ from bulkremove.domain.row import Exclusion, Roles, Status
 from bulkremove.domain.table import Table
 from bulkremove.reading.columns import by_name
 from bulkremove.reading.options import ROLES, Match
+from bulkremove.zoho.listings import unexpected_fields
 
 HEADINGS = {"course": "Course ID", "batch": "Batch ID", "learner": "Learner ID"}
 """Of the columns that are added."""
@@ -65,6 +66,7 @@ async def resolve(table: Table, match: Match, lists: Lists) -> Table:
             f"{table.source} has a column with learner ids, so nobody need be matched by {match.words}.",
             hint="Leave --match out, or give --match learner-id if its courses or batches are names; or take that "
             "column out of the file.",
+            page_hint="Take that column out of the file, or give its courses and batches by their ids.",
         )
     keys = [[cell.strip(TRIMMED_CHARACTERS) for cell in table.columns[column]] for column in table.roles]
     keys.append(_employee_ids(table) if match is Match.EMAIL else [""] * len(table))
@@ -208,10 +210,9 @@ class _Matching:
             if text := _folded(key(learner)):
                 by_key.setdefault(text, []).append(learner)
         if roster.learners and not by_key:
-            raise ReadFailed(
+            raise unexpected_fields(
                 f"Zoho's list of batch {batch.id} names no {self._match.words} of any learner, so nobody can be "
-                "matched by it.",
-                hint="`bulkremove doctor --read COURSE BATCH` shows which fields this account's answers have.",
+                "matched by it."
             )
         return by_key
 

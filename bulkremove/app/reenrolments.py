@@ -136,7 +136,7 @@ def _table(job: Job, rows: Sequence[Outcome], put_back: Mapping[int, str]) -> Ta
     )
 
 
-def undo_text(plan: Plan, way: str = "`bulkremove reenroll`") -> str:
+def undo_text(plan: Plan, way: str) -> str:
     """Whether a plan's removals could be undone afterwards, by which ``way``, and what nobody knows about that."""
     known = sum(bool(one.record_number) for index, one in plan.people.items() if index not in plan.excluded)
     if not known:

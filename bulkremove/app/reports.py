@@ -64,6 +64,7 @@ class Reports:
             raise ReportFailed(
                 f"Job {job.id} is {job.state.value} and can still send its rows, so there is no retry file yet.",
                 hint=f"Go on with `bulkremove resume {job.id}`, or end it with `bulkremove cancel {job.id}`.",
+                page_hint="Resume it, or cancel it.",
             )
         total = (await self._storage.rows.tally(job.id)).total
         file = reserve(path or default_path(job, Path(job.folder), rows=total), job=job, rows=total)

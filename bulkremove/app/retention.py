@@ -159,7 +159,7 @@ class Retention:
         if not await self._storage.overwrite_deleted():
             failures.append(
                 "The journal's write-ahead log still holds what was erased, since another process was reading it. "
-                "It is emptied when the last process that uses the journal ends, such as `bulkremove serve`."
+                "It is emptied when the last process that uses the journal ends, such as the page's server."
             )
         return failures
 

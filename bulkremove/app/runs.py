@@ -202,9 +202,10 @@ class Runs:
                 await stack.enter_async_context(self._context.storage.claims.hold("serve"))
             except JobBusy as busy:
                 raise SettingsError(
-                    f"Another `bulkremove serve` uses the home folder {self._context.settings.home}. {busy.message}",
+                    f"Another server of the page uses the home folder {self._context.settings.home}. {busy.message}",
                     hint="Use that one, end it, or give this one a home folder of its own (--home), also for "
                     "--sandbox: both would clear away each other's uploads.",
+                    page_hint="",
                 ) from None
             yield
 

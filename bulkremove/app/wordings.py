@@ -89,7 +89,9 @@ class Wordings:
         act = Act(by, "wording_withdrawn", {"number": number, **({"job": job.id} if job else {})}, at)
         is_known = any(wording.number == number for wording in known)
         if not is_known or not await self._store.withdraw(number, f"{by} withdrew it", act):
-            raise WordingRejected(f"There is no accepted wording {number}.", hint="`bulkremove wordings` lists them.")
+            raise WordingRejected(
+                f"There is no accepted wording {number}.", hint="`bulkremove wordings` lists them.", page_hint=""
+            )
 
 
 def _missing_evidence(evidence: WordingEvidence) -> str:

@@ -192,7 +192,7 @@ def canary(screen: Screen, job: str, gone: bool, enrolled: bool, again: bool) ->
     Example: bulkremove canary 20261123-k3f9 --gone
     """
     from bulkremove.app import this_person
-    from bulkremove.app.canary import flag
+    from bulkremove.app.canary import confirming_answer
 
     if gone + enrolled + again > 1:
         raise click.UsageError("Give one of --gone, --enrolled and --again.")
@@ -205,7 +205,7 @@ def canary(screen: Screen, job: str, gone: bool, enrolled: bool, again: bool) ->
         if not (gone or enrolled):
             return await app.canaries.question(stored) or f"No {stored.words.noun} of job {job} waits to be confirmed."
         if enrolled is not stored.is_enrolment:
-            raise click.UsageError(f"Job {job} {stored.words.does} learners: give {flag(stored)}.")
+            raise click.UsageError(f"Job {job} {stored.words.does} learners: give --{confirming_answer(stored)}.")
         await app.canaries.confirm(stored, by=this_person())
         tally, now = await app.jobs.tally(stored), app.clock.wall()
         step = _next_step(screen, stored, tally, now, is_running=False, is_unconfirmed=False)

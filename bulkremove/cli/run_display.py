@@ -45,7 +45,7 @@ def run_job(
     import asyncio
 
     from bulkremove.app import this_person
-    from bulkremove.app.canary import flag
+    from bulkremove.app.canary import confirming_answer
     from bulkremove.cli.error_line import report_error
 
     params = {**params, "expect_missing": expect_missing}
@@ -67,21 +67,24 @@ def run_job(
     question = asyncio.run(app.canaries.question(ended.job))
     if question and sys.stdin.isatty() and not as_json:
         screen.warn(question)
-        answer = flag(ended.job).removeprefix("--")
-        typed = click.prompt(f"Type {answer} to send the other rows", default="", show_default=False, err=True)
-        if typed.strip().casefold() == answer:
+        expected = confirming_answer(ended.job)
+        typed = click.prompt(f"Type {expected} to send the other rows", default="", show_default=False, err=True)
+        if typed.strip().casefold() == expected:
             asyncio.run(app.canaries.confirm(ended.job, by=this_person()))
             question = ""
             if ended.job.state.is_resumable:
                 return run_job(screen, app, job_id, None, expect_missing, as_json, params, claimed=claimed)
     if question:
         screen.warn(
-            f"{question} If so: {screen.command('canary', job_id, values={flag(ended.job).removeprefix('--'): True})}"
+            f"{question} If so: {screen.command('canary', job_id, values={confirming_answer(ended.job): True})}"
         )
     if question and ended.job.state.is_resumable:
         screen.warn(ended.job.reason)  # it goes on only after the answer
     elif ended.job.state.is_resumable:
-        screen.warn(f"{ended.job.reason}\nTo resume: {resume_command}")
+        first = ""
+        if ended.job.reason_code is EndReason.NOT_AUTHORIZED:
+            first = f"To look for the cause: {screen.command('doctor')}. To log in again: {screen.command('login')}\n"
+        screen.warn(f"{ended.job.reason}\n{first}To resume: {resume_command}")
     elif ended.job.reason:
         screen.warn(f"{ended.job.reason}\nTo send what was not sent: {screen.command('retry', job_id)}")
     return of_job(ended.job, ended.tally)

@@ -47,6 +47,11 @@ from __future__ import annotations
 
 from bulkremove.domain.table import Choices
 
+LOG_IN = "Somebody must log in to this account again on the machine that runs this program."
+"""What to do on the page about an account that Zoho does not accept."""
+ASK_ADMIN = "Ask an admin of this server."
+"""What to do on the page where only a command helps."""
+
 
 class BulkremoveError(Exception):
     """Base class of all errors that are reported to a user. cli/exit_codes.py maps them to exit codes."""
@@ -71,8 +76,10 @@ class BulkremoveError(Exception):
 class FileRefused(BulkremoveError):
     """The input file is damaged or ambiguous, and nothing was sent; correct the file or give the missing options."""
 
-    def __init__(self, message: str, *, hint: str = "", choices: Choices | None = None) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(
+        self, message: str, *, hint: str = "", page_hint: str | None = None, choices: Choices | None = None
+    ) -> None:
+        super().__init__(message, hint=hint, page_hint=page_hint)
         self.choices = choices
         """What the user can decide; None when the file itself must be corrected."""
 
@@ -135,7 +142,9 @@ class JobNotFound(BulkremoveError):
     @classmethod
     def of(cls, job_id: str) -> JobNotFound:
         """The error for an id, whether there is no such job or nobody may tell that there is one."""
-        return cls(f"The journal knows no job {job_id!r}.", hint="`bulkremove jobs` lists those it knows.")
+        return cls(
+            f"The journal knows no job {job_id!r}.", hint="`bulkremove jobs` lists those it knows.", page_hint=""
+        )
 
 
 class NoteRejected(BulkremoveError):

@@ -110,12 +110,12 @@ async def result_or_event(call: Awaitable[T]) -> T | RunEnd | TokenWait:
     try:
         return await call
     except NotAuthorized as error:
-        return RunEnd(str(error), EndReason.NOT_AUTHORIZED)
+        return RunEnd(error.page_text, EndReason.NOT_AUTHORIZED)
     except LocalFileFailed as error:  # the file with the token
-        return RunEnd(str(error), EndReason.SETTINGS)
+        return RunEnd(error.page_text, EndReason.SETTINGS)
     except TokenDelayed as error:
         if error.retry_in is None:
-            return RunEnd(str(error), EndReason.NO_TOKEN, auto_resumable=True)
+            return RunEnd(error.page_text, EndReason.NO_TOKEN, auto_resumable=True)
         return TokenWait(error.message, error.retry_in)
 
 

@@ -182,9 +182,9 @@ class Attempts:
         try:
             is_protected = self._is_protected(row.pending_row.removal)
         except ConsentMissing as error:
-            return RunEnd(str(error), EndReason.STANDSTILL)
+            return RunEnd(error.page_text, EndReason.STANDSTILL)
         except BulkremoveError as error:  # a list that can't be read protects nobody, so nobody is removed
-            return RunEnd(str(error), EndReason.SETTINGS)
+            return RunEnd(error.page_text, EndReason.SETTINGS)
         if is_protected:
             return await self._settle(row, decision_table.protected(row.pending_row.attempts))
         too_late = decision_table.too_late(row.pending_row.attempts, self._clock)
@@ -270,7 +270,7 @@ class Attempts:
                     return await self._defer(row)
                 return RunEnd(
                     "Authorisation failed: Zoho refuses a new access token too. Check that the account may still "
-                    f"{self._operation.words.act} learners, run `bulkremove doctor`, then resume.",
+                    f"{self._operation.words.act} learners, then resume.",
                     EndReason.NOT_AUTHORIZED,
                 )
             case event:

@@ -178,13 +178,12 @@ def _run_end(breaker: Breaker, response: Response) -> RunEnd | None:
         case ResponseKind.SCOPE_MISSING:
             return RunEnd(
                 f"The permission (scope) {operation.scopes[0]} is missing{details}. "
-                "Make a new grant code with it and run `bulkremove login`, then resume.",
+                "Log in again with a new grant code that has it, then resume.",
                 code=EndReason.NOT_AUTHORIZED,
             )
         case ResponseKind.WRONG_DATA_CENTER:
             return RunEnd(
-                f"This token belongs to another data centre{details}. Run `bulkremove login` with the right one, "
-                "then retry.",
+                f"This token belongs to another data centre{details}. Log in again with the right one, then retry.",
                 is_final=True,
                 code=EndReason.NOT_AUTHORIZED,
             )
@@ -226,8 +225,8 @@ def _run_end(breaker: Breaker, response: Response) -> RunEnd | None:
                 )
             return RunEnd(
                 f"Zoho knew none of the first {MAX_LEADING_NOT_FOUND} learners: wrong organisation, wrong columns, or "
-                "employee record numbers instead of learner ids? If they are expected to be gone, resume with "
-                "--expect-missing."
+                "employee record numbers instead of learner ids? If they are expected to be gone, "
+                "say so to the command that resumes the job."
             )
     return None
 

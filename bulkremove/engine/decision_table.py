@@ -78,7 +78,7 @@ RULES: dict[ResponseKind, Rule] = {
     ResponseKind.ACCEPTED_WORDING: Rule(
         Step.SETTLE,
         False,
-        "the same with another message, word for word one that a person has accepted (`bulkremove wordings`)",
+        "the same with another message, word for word one that a person has accepted",
         "`removed`",
         proves_reachable=True,
     ),

@@ -150,6 +150,7 @@ class JobRun:
                 f"Job {job.id} has changed since this run looked at it: it is {job.state.value}. {job.reason} Nothing "
                 "was sent.",
                 hint=f"`bulkremove show {job.id}` says where it stands.",
+                page_hint="",
             )
 
     async def _is_accepted(self, wording: Wording) -> bool:

@@ -14,13 +14,13 @@ from typing import Protocol, TypeVar
 from bulkremove.domain.attempt import ReadPermit
 from bulkremove.domain.clock import Clock, later, seconds_between
 from bulkremove.domain.errors import (
+    LOG_IN,
     BulkremoveError,
     LocalFileFailed,
     NeverSent,
     NotAuthorized,
     NotKnown,
     NotListed,
-    ReadFailed,
     ReadsStopped,
 )
 from bulkremove.domain.job import EndReason
@@ -37,6 +37,7 @@ from bulkremove.platform.local_time import local
 from bulkremove.storage.interface.attempts import RateLimitStore
 from bulkremove.storage.interface.reads import ReadOutcome, ReadStore
 from bulkremove.zoho.client import Admission, Exchange
+from bulkremove.zoho.listings import unexpected_fields
 from bulkremove.zoho.read_response import ReadKind, ReadResponse, Tree, parse_read
 from bulkremove.zoho.response_kind import Response, ResponseKind
 
@@ -44,7 +45,6 @@ R = TypeVar("R")
 
 MAX_WITHDRAWN = 3
 """After so many connections in a row that were open too late, the read fails."""
-LOOK_AT_FIELDS = "`bulkremove doctor --read COURSE BATCH` shows which fields this account's answers have."
 
 
 class ReadSender(Protocol):
@@ -214,12 +214,18 @@ def _failure(operation: Operation, result: ReadResponse) -> BulkremoveError:
             return NotAuthorized(
                 f"The permission (scope) {scope} is missing ({details}), so nothing was read. Removals don't need it.",
                 hint=f"Make a new grant code with {','.join(dict.fromkeys(wanted))} and run `bulkremove login` again.",
+                page_hint=LOG_IN,
             )
         case ResponseKind.UNAUTHORIZED:
-            return NotAuthorized(f"Zoho refuses a new access token too ({details}).", hint="Run `bulkremove doctor`.")
+            return NotAuthorized(
+                f"Zoho refuses a new access token too ({details}).", hint="Run `bulkremove doctor`.", page_hint=LOG_IN
+            )
         case ResponseKind.WRONG_DATA_CENTER:
-            hint = "Run `bulkremove login` with the right one."
-            return NotAuthorized(f"This token belongs to another data centre ({details}).", hint=hint)
+            return NotAuthorized(
+                f"This token belongs to another data centre ({details}).",
+                hint="Run `bulkremove login` with the right one.",
+                page_hint=LOG_IN,
+            )
         case ResponseKind.FORBIDDEN:
             return NotAuthorized(
                 f"Zoho forbids this read ({details}).",
@@ -241,9 +247,7 @@ def _failure(operation: Operation, result: ReadResponse) -> BulkremoveError:
         case ResponseKind.UNANSWERED | ResponseKind.SERVER_ERROR:
             return ReadsStopped(f"Zoho People did not answer as it should ({details}).", hint="Try again later.")
         case ReadKind.UNREADABLE:
-            return ReadFailed(
-                f"Zoho's answer can't be read, so nothing follows from it ({details}).", hint=LOOK_AT_FIELDS
-            )
+            return unexpected_fields(f"Zoho's answer can't be read, so nothing follows from it ({details}).")
     return ReadsStopped(
         f"Something other than Zoho People answered, or in a form that is not known ({details}).",
         hint="Open Zoho People in a browser on this machine, then try again.",

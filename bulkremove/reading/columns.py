@@ -84,6 +84,7 @@ def _roles(header: Sequence[str], chosen: Mapping[str, str | int], name: str, ma
                 f"{name} has {count} for the {what}. Headings found: {headings(header)}.",
                 hint=f"Name the column with --columns {role}=HEADING or {role}=LETTER; nothing is guessed."
                 + _match_hint(header, match),
+                page_hint="Give the column this heading in the file; nothing is guessed.",
             )
     id_columns = Roles(*(columns[0] for columns in candidates.values()))
     if len(set(id_columns)) < len(ROLES):

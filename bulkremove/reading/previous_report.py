@@ -221,8 +221,7 @@ def unknown_in(job: str) -> Exclusion:
     """The exclusion of a row that is unknown in an earlier job."""
     return Exclusion(
         Status.DONE_BEFORE,
-        f"Unknown in job {job}: look this learner up in Zoho People, then run "
-        f"`bulkremove retry {job} --unknown-checked`.",
+        f"Unknown in job {job}: look this learner up in Zoho People, then retry that job with its unknown rows.",
     )
 
 

@@ -40,6 +40,7 @@ def refuse_staying_names(named: Mapping[str, str], name: str, options: ReadOptio
             raise FileRefused(
                 f"{name}: the name of the {what}, {text!r}, says that these people stay.",
                 hint=f"If they are to be removed, give the {what} another name, or --only all. Nothing was sent.",
+                page_hint=f"If they are to be removed, give the {what} another name. Nothing was sent.",
             )
 
 

@@ -97,7 +97,9 @@ async def _parse_output(lines: asyncio.StreamReader) -> Table:
     """
     head = json.loads(await lines.readline())
     if "refused" in head:
-        raise FileRefused(head["refused"], hint=head["hint"], choices=_choices(head["choices"]))
+        raise FileRefused(
+            head["refused"], hint=head["hint"], page_hint=head["page_hint"], choices=_choices(head["choices"])
+        )
     columns: list[list[str]] = [[] for _ in head["header"]]
     interned: list[dict[str, str]] = [{} for _ in columns]
     async for line in lines:
@@ -185,7 +187,8 @@ def _main() -> None:
         table = read(sys.stdin.buffer, name=request["name"], options=options)
     except FileRefused as refused:
         choices = asdict(refused.choices) if refused.choices else None
-        print(json.dumps({"refused": refused.message, "hint": refused.hint, "choices": choices}))  # noqa: T201 - to the parent
+        answer = {"refused": refused.message, "hint": refused.hint, "page_hint": refused.page_hint, "choices": choices}
+        print(json.dumps(answer))  # noqa: T201 - to the parent
         return
     _print_table(table)
 

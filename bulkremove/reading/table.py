@@ -110,6 +110,7 @@ def _check_hidden_columns(grid: Grid, roles: Roles, header: Sequence[str], name:
         f"{name}: column {' and '.join(map(repr, hidden))} with ids is hidden.",
         hint="Show it in the spreadsheet and compare it, or name other columns with --columns; or decide with "
         "--include-hidden.",
+        page_hint="Show it in the spreadsheet and compare it.",
         choices=Choices(hidden=True) if options.hidden is Hidden.REFUSE else None,
     )
 

@@ -65,7 +65,9 @@ class ReportFile:
                 folder.link(self._partial, self.path.name)
                 folder.sync()
         except (OSError, LocalFileFailed) as error:
-            raise _write_error(self.path, error, f"`bulkremove report {job.id} -o FILE` makes it again.") from None
+            raise _write_error(
+                self.path, error, hint=f"`bulkremove report {job.id} -o FILE` makes it again.", page_hint=""
+            ) from None
         finally:
             self.discard()
         return self.path
@@ -131,19 +133,21 @@ def write(path: Path, job: Job, outcomes: Iterable[Outcome], *, rows: int) -> Pa
     return reserve(path, job=job, rows=rows).publish(job, outcomes)
 
 
-def _write_error(path: Path, error: OSError | LocalFileFailed, hint: str) -> ReportFailed:
+def _write_error(path: Path, error: OSError | LocalFileFailed, hint: str, page_hint: str | None = None) -> ReportFailed:
+    """The error for a report that can't be written, with what to do if its cause does not say it."""
     if isinstance(error, LocalFileFailed):
         return ReportFailed(f"The report {path} can't be written. {error.message}", hint=error.hint)
     folder = path.parent
     match error.errno:
         case errno.ENOENT:
-            why, hint = f"there is no folder {folder}", "Make it, or name a file in another folder."
+            why, hint, page_hint = f"there is no folder {folder}", "Make it, or name a file in another folder.", None
         case errno.ENOTDIR:
-            why, hint = f"{folder} is not a folder", "Name a file in another folder."
+            why, hint, page_hint = f"{folder} is not a folder", "Name a file in another folder.", None
         case errno.EACCES | errno.EPERM | errno.EROFS:
             why = f"the folder {folder} can't be written to ({error.strerror})"
         case errno.ENOSPC | errno.EDQUOT:
-            why, hint = f"the disk of {folder} is full", f"Free some disk space there. {hint}"
+            why = f"the disk of {folder} is full"
+            hint, page_hint = f"Free some disk space there. {hint}", "Free some disk space there."
         case _:
             why = error.strerror or str(error)
-    return ReportFailed(f"The report {path} can't be written: {why}.", hint=hint)
+    return ReportFailed(f"The report {path} can't be written: {why}.", hint=hint, page_hint=page_hint)

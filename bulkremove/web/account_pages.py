@@ -56,7 +56,7 @@ class AccountPages:
             seconds = int(throttled.seconds) + 1
             return self._page(request, f"Too many tries. Try again in {seconds} seconds.", status=429)
         except UserError as error:
-            return self._page(request, str(error), status=400)
+            return self._page(request, error.page_text, status=400)
         if user is None:
             return self._page(request, "The present password is wrong. Nothing was changed.", status=403)
         self._sessions.renew(request[SESSION], user)

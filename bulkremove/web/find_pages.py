@@ -57,7 +57,7 @@ class FindPages:
         try:
             found = [*await while_awaited(request, self._courses(account, text.strip()))]
         except BulkremoveError as error:
-            problem = str(error)
+            problem = error.page_text
         return page("find.html", request, context | {"found": found, "problem": problem})
 
     async def batches(self, request: web.Request) -> web.StreamResponse:
@@ -67,7 +67,7 @@ class FindPages:
         try:
             found = [*await while_awaited(request, self._batches(account, course))]
         except BulkremoveError as error:
-            problem = str(error)
+            problem = error.page_text
         context = {"account": account, "course": course, "batches": found, "problem": problem, "most": MAX_BATCHES}
         return page("find_batches.html", request, context)
 
@@ -81,7 +81,7 @@ class FindPages:
             facts = {"course": course, "batches": len(rosters), "learners": listed, "account": account}
             await self._app.record(person(request).name, "roster", **facts)
         except BulkremoveError as error:
-            problem = str(error)
+            problem = error.page_text
         context = {"account": account, "course": course, "batch": batch, "rosters": rosters, "problem": problem}
         return page("find_learners.html", request, context)
 

@@ -108,7 +108,9 @@ class Lookups:
             failed = error if isinstance(error, BulkremoveError) else ReadFailed(error.text or "")
             lookup.error = failed
             if upload.lacks_ids:
-                upload.refusal = FileRefused(f"Its ids could not be looked up. {failed.message}", hint=failed.hint)
+                upload.refusal = FileRefused(
+                    f"Its ids could not be looked up. {failed.message}", hint=failed.hint, page_hint=failed.page_hint
+                )
         finally:
             lookup.task = None
 

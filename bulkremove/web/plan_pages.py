@@ -78,7 +78,7 @@ class PlanPages:
             try:
                 usage = await self._app.for_account(name).accounts.allowance()
             except BulkremoveError as error:
-                allowances.append((name, None, str(error)))
+                allowances.append((name, None, error.page_text))
             else:
                 allowances.append((name, usage, ""))
                 locked[name] = usage.locked

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bulkremove.config import Settings
-from bulkremove.domain.errors import LocalFileFailed, NotAuthorized, SettingsError
+from bulkremove.domain.errors import ASK_ADMIN, LOG_IN, LocalFileFailed, NotAuthorized, SettingsError
 from bulkremove.domain.hosts import SANDBOX_CLIENT
 from bulkremove.platform.secure_files import read_private, write_private
 
@@ -47,6 +47,7 @@ class Credentials:
                 f"The credentials are real ones, and {settings.host} is a sandbox on this machine. They were not sent.",
                 hint=f"Use credentials that were made up for the sandbox: a client id that begins with "
                 f"{SANDBOX_CLIENT!r}, as `bulkremove sandbox` prints.",
+                page_hint=ASK_ADMIN,
             )
 
 
@@ -174,11 +175,14 @@ class AccountStore:
             raise NotAuthorized(
                 f"There is no account {name!r} on this machine.",
                 hint=f"Run `bulkremove login {name}`, or `bulkremove accounts` to list the accounts.",
+                page_hint=LOG_IN,
             )
         secret = self._keyring_text(name) if account.stored_in == "keyring" else read_private(self._file(name))
         if secret is None:
             raise NotAuthorized(
-                f"The secrets of account {name!r} are gone.", hint=f"Run `bulkremove login {name}` again."
+                f"The secrets of account {name!r} are gone.",
+                hint=f"Run `bulkremove login {name}` again.",
+                page_hint=LOG_IN,
             )
         return Credentials(**json.loads(secret))
 
@@ -210,6 +214,7 @@ class AccountStore:
             raise LocalFileFailed(
                 f"{self._list} is damaged, so no account can be used.",
                 hint="Take it away and run `bulkremove login` again for each account.",
+                page_hint=ASK_ADMIN,
             ) from None
 
     def _save(self, accounts: Mapping[str, Account]) -> None:

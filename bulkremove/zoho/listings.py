@@ -16,8 +16,6 @@ from bulkremove.domain.listing import Batch, Course, Enrolment, Learner
 from bulkremove.zoho.contradictions import normalized, text_of
 from bulkremove.zoho.read_response import Tree
 
-LOOK_AT_FIELDS = "`bulkremove doctor --read COURSE BATCH` shows which fields this account's answers have."
-
 COURSES = ("courses", "result", "data")
 """Names of the member that holds the list (observed; the last two in Zoho's other answers)."""
 BATCHES = ("batches", "result", "data")
@@ -153,10 +151,9 @@ def _learner(item: Mapping[str, object], course: str, batch: str) -> Learner:
     if _optional_id(item, "courseid") not in ("", course) or _optional_id(item, "batchid") not in ("", batch):
         raise _unreadable("a record is about another course or batch")
     if not _text(item, *_LEARNER_ID) and any(_text(item, name) for name in _RECORD_NUMBERS):
-        raise ReadFailed(
+        raise unexpected_fields(
             "Zoho's list of this batch holds record numbers of employees and no learner ids, so it can't be used: a "
-            "removal names a learner id, and one is never guessed from the other.",
-            hint=LOOK_AT_FIELDS,
+            "removal names a learner id, and one is never guessed from the other."
         )
     name = _text(item, *_NAME) or " ".join(filter(None, (_text(item, "firstname"), _text(item, "lastname"))))
     return Learner(
@@ -234,5 +231,14 @@ def _optional_id(item: Mapping[str, object], *names: str) -> str:
     return text
 
 
+def unexpected_fields(message: str) -> ReadFailed:
+    """The error for a list whose fields can't be used, with the command that shows them."""
+    return ReadFailed(
+        message,
+        hint="`bulkremove doctor --read COURSE BATCH` shows which fields this account's answers have.",
+        page_hint="An admin of this server can look which fields this account's answers have.",
+    )
+
+
 def _unreadable(why: str) -> ReadFailed:
-    return ReadFailed(f"Zoho's answer can't be read, so nothing follows from it: {why}.", hint=LOOK_AT_FIELDS)
+    return unexpected_fields(f"Zoho's answer can't be read, so nothing follows from it: {why}.")

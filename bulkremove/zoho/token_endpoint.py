@@ -10,7 +10,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 
 from bulkremove.domain.attempt import Reply
-from bulkremove.domain.errors import ExchangeFailed, NoDescriptors, NotAuthorized, TokenDelayed
+from bulkremove.domain.errors import LOG_IN, ExchangeFailed, NoDescriptors, NotAuthorized, TokenDelayed
 from bulkremove.zoho.accounts import Credentials
 
 Post = Callable[[str, Mapping[str, str]], Awaitable[Reply]]
@@ -72,6 +72,7 @@ def raise_if_fatal(members: Mapping[str, object]) -> None:
         raise NotAuthorized(
             f"Zoho refuses the account's credentials ({error}): revoked, mistyped, or of another data centre.",
             hint="A person must run `bulkremove login` again.",
+            page_hint=LOG_IN,
         )
 
 

@@ -81,6 +81,7 @@ class SqliteAttempts:
                 f"Job {pending_row.job} does not run any more: something else has ended it, or the journal was "
                 "restored from a copy meanwhile. Nothing more was sent.",
                 hint=f"`bulkremove show {pending_row.job}` says where it stands.",
+                page_hint="",
             )
         removal = pending_row.removal
         ids = {"course": removal.course, "batch": removal.batch, "learner": removal.learner}

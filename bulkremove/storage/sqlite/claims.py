@@ -141,11 +141,13 @@ class SqliteClaims:
             return JobBusy(
                 f"{activity.format(night.removesuffix('.sandbox'))} {by}.",
                 hint=f"Wait for it{', or end it with `bulkremove stop`' * (kind == 'nightly')}.",
+                page_hint="Wait for it.",
             )
         return JobBusy(
             f"Job {name} has been running {by}.",
             hint=f"`bulkremove show {name}` shows how far it is; `bulkremove pause {name}` and `bulkremove cancel "
             f"{name}` reach it.",
+            page_hint="",
         )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from bulkremove.domain.errors import JournalFailed
+from bulkremove.domain.errors import ASK_ADMIN, JournalFailed
 from bulkremove.storage.sqlite.migrations import migrate, version
 
 BUSY_SECONDS = 0.05
@@ -40,6 +40,7 @@ def copy_out(source: sqlite3.Connection, path: Path) -> None:
         raise JournalFailed(
             f"The journal is damaged, so no copy was made: {damage}.",
             hint="Save its reports (`bulkremove report`), then put back the last good backup.",
+            page_hint=ASK_ADMIN,
         )
 
 

@@ -71,6 +71,7 @@ def _full_disk(path: Path, error: sqlite3.Error | OSError) -> JournalFailed | No
         f"The disk of {path.parent} is full, or your share of it is used up, so the journal can't be written. Nothing "
         "is sent until it can.",
         hint="Free some disk space, then start again what was running; a job continues with `bulkremove resume`.",
+        page_hint="Free some disk space, then resume what was running.",
     )
 
 

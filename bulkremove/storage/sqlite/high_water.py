@@ -19,7 +19,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from bulkremove.domain.clock import Epoch
-from bulkremove.domain.errors import JournalFailed
+from bulkremove.domain.errors import ASK_ADMIN, JournalFailed
 from bulkremove.platform.secure_files import sync_folder
 
 FILE = "journal.mark"
@@ -115,6 +115,7 @@ class HighWaterMark:
             raise MarkDamaged(
                 f"The file {self._path}, which shows whether the journal was replaced by an older copy, is damaged.",
                 hint="`bulkremove journal accept-restore` shows what can't be known any more, and continues.",
+                page_hint=ASK_ADMIN,
             ) from None
         return mark
 
@@ -199,6 +200,7 @@ class HighWaterMark:
             f"The file {self._path} can't be {how}: {error.strerror or error}.",
             hint="It must be a file that belongs to you (chown) and that you may read and write (chmod 600); then try "
             "again. If it is lost, see `bulkremove journal accept-restore`.",
+            page_hint=ASK_ADMIN,
         )
 
 

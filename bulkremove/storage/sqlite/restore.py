@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from bulkremove.domain.clock import Clock, Epoch, later
-from bulkremove.domain.errors import JournalFailed
+from bulkremove.domain.errors import ASK_ADMIN, JournalFailed
 from bulkremove.domain.event_names import EventName
 from bulkremove.domain.job import EndReason
 from bulkremove.storage.interface.records import JobEvent, Record
@@ -68,6 +68,7 @@ class SqliteRestore:
                     "The journal has changed since what it has lost was shown: somebody else has accepted it, or put "
                     "another one in its place. Nothing was changed.",
                     hint="Run `bulkremove journal accept-restore` again.",
+                    page_hint=ASK_ADMIN,
                 )
             at, now = self._clock.wall(), self._clock.monotonic()
             lost = _lost_calls(transaction, mark) or if_unknown

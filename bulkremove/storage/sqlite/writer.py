@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from bulkremove.domain.errors import JournalBusy, JournalFailed
+from bulkremove.domain.errors import ASK_ADMIN, JournalBusy, JournalFailed
 from bulkremove.storage.sqlite.failures import is_busy, journal_failed, translated
 from bulkremove.storage.sqlite.high_water import HighWaterMark
 from bulkremove.storage.sqlite.identity import Identity, identity_of
@@ -95,6 +95,7 @@ class Writer:
             raise JournalFailed(
                 f"The journal {self._path} was replaced by another while it was in use. Nothing was sent.",
                 hint="`bulkremove doctor` says whether it can be used.",
+                page_hint=ASK_ADMIN,
             )
 
     def stop(self) -> None:
@@ -179,6 +180,7 @@ class Writer:
             return JournalFailed(
                 f"The journal {self._path} {difference} Nothing was sent.",
                 hint="`bulkremove journal accept-restore` shows what can't be known any more, and continues with it.",
+                page_hint=ASK_ADMIN,
             )
         if identity.state == "new":
             self._mark.name(identity.id)
