@@ -29,7 +29,7 @@ from bulkremove.domain.enrolment_check import EnrolmentCheck
 from bulkremove.domain.errors import ConsentMissing, SettingsError
 from bulkremove.domain.job import APPROVAL_SECONDS, PLAN_SECONDS, Job
 from bulkremove.domain.listing import Learner
-from bulkremove.domain.operation import ENROLL_LEARNER, OPERATIONS, REMOVE_LEARNER, Operation
+from bulkremove.domain.operation import ENROLL_LEARNER, OPERATIONS, REMOVE_LEARNER, PlannedOperation
 from bulkremove.domain.permissions import EVERY_ACCOUNT, AccountSet
 from bulkremove.domain.plan import OtherJob, Plan, PlannedRow
 from bulkremove.domain.row import Exclusion, Removal, Status
@@ -197,7 +197,7 @@ class Plans:
         preview = await self._preview(table, settings, ENROLL_LEARNER, generation=generation, people=people)
         return replace(preview, retry_of=job.id)
 
-    async def open_elsewhere(self, client: str, host: str, operation: Operation) -> Mapping[Removal, OtherJob]:
+    async def open_elsewhere(self, client: str, host: str, operation: PlannedOperation) -> Mapping[Removal, OtherJob]:
         """The rows that other jobs of an operation may still send in the client's organisation, each with the job."""
         storage = self._context.storage
         if not client or not storage.exists:
@@ -237,7 +237,7 @@ class Plans:
         self,
         table: Table,
         settings: Settings | None = None,
-        operation: Operation = REMOVE_LEARNER,
+        operation: PlannedOperation = REMOVE_LEARNER,
         *,
         generation: str,
         include_open: bool = False,

@@ -17,7 +17,7 @@ from types import MappingProxyType
 from bulkremove.domain.doubts import Doubt, find_doubts
 from bulkremove.domain.ids import MAX_ID_DIGITS, TRIMMED_CHARACTERS, all_ids, is_id
 from bulkremove.domain.listing import Learner
-from bulkremove.domain.operation import REMOVE_LEARNER, Operation
+from bulkremove.domain.operation import REMOVE_LEARNER, PlannedOperation
 from bulkremove.domain.plan import OtherJob, Plan, PlannedRow, ProtectedLearners
 from bulkremove.domain.row import Exclusion, Removal, Status
 from bulkremove.domain.table import Table, column_letter
@@ -39,7 +39,7 @@ def plan(
     client: str = "",
     protected: ProtectedLearners | None = None,
     open_elsewhere: Mapping[Removal, OtherJob] = MappingProxyType({}),
-    operation: Operation = REMOVE_LEARNER,
+    operation: PlannedOperation = REMOVE_LEARNER,
     accepted_wordings: Iterable[Wording] = (),
     people: Mapping[int, Learner] | None = None,
     email_column: int | None = None,
@@ -187,7 +187,7 @@ def _exclude_duplicates(
 
 
 def _plan_hash(
-    operation: Operation,
+    operation: PlannedOperation,
     table: Table,
     excluded: Mapping[int, Exclusion],
     target: tuple[str, str, str],

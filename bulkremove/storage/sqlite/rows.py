@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from bulkremove.domain.attempt import Attempt, LookupResult, Note, Outcome, PendingRow
@@ -28,6 +29,7 @@ PAGE = 500
 BATCH = 1000
 """Rows that are written in one transaction, which makes other writers wait for a few milliseconds."""
 _OPEN = (RowState.SENDING, RowState.PENDING)
+_DONE = frozenset({Status.REMOVED, Status.REMOVED_INFERRED, Status.ENROLLED})
 
 _JOBS, _ROWS, _ATTEMPTS = Queries("jobs.sql"), Queries("rows.sql"), Queries("attempts.sql")
 
@@ -48,12 +50,12 @@ class SqliteRows:
         return await self._database.read_long(lambda: work(self._outcomes(job)))
 
     def _outcomes(self, job: Job) -> Iterator[Outcome]:
-        notes = self._database.read_now(lambda reader: _notes(reader, job.id))
+        notes, undone = self._database.read_now(lambda reader: (_notes(reader, job.id), _undone_texts(reader, job)))
         after = -1
 
         def page(reader: Reader) -> Sequence[Outcome]:
             rows = reader.execute(_ROWS.page_of_rows, job=job.id, after=after, limit=PAGE)
-            return [_outcome(row, job, notes) for row in rows]
+            return [_outcome(row, job, notes, undone) for row in rows]
 
         while outcomes := self._database.read_now(page):
             yield from outcomes
@@ -64,9 +66,9 @@ class SqliteRows:
         filters = {"job": job.id, "states": json.dumps(states), "text": text.casefold()}
 
         def search(reader: Reader) -> Sequence[Outcome]:
-            notes = _notes(reader, job.id)
+            notes, undone = _notes(reader, job.id), _undone_texts(reader, job)
             rows = reader.execute(_ROWS.search_rows, **filters, limit=limit, offset=offset)
-            return [_outcome(row, job, notes) for row in rows]
+            return [_outcome(row, job, notes, undone) for row in rows]
 
         return [*await self._database.read_long(lambda: self._database.read_now(search))]
 
@@ -148,9 +150,7 @@ class SqliteRows:
 
     async def undone_since(self, job_id: str) -> Mapping[int, OtherJob]:
         def find(reader: Reader) -> Mapping[int, OtherJob]:
-            queries = (_ROWS.rows_put_back_since, _ROWS.rows_removed_since)
-            rows = [row for query in queries for row in reader.execute(query, job=job_id)]
-            return {number: OtherJob(job, account) for number, job, account in rows}
+            return {number: OtherJob(job, account) for number, job, account, *_ in _undone(reader, job_id)}
 
         return await self._database.read_long(lambda: self._database.read_now(find))
 
@@ -271,8 +271,28 @@ def _attempts(reader: Reader, job_id: str, first: int, last: int) -> Mapping[int
     return attempts
 
 
-def _outcome(row: sqlite3.Row, job: Job, notes: Mapping[int, Sequence[Note]]) -> Outcome:
+def _undone(reader: Reader, job_id: str) -> Sequence[sqlite3.Row]:
+    """The rows of a job that another one undoes: number, job, account, state and time of what does."""
+    queries = (_ROWS.rows_put_back_since, _ROWS.rows_removed_since)
+    return [row for query in queries for row in reader.execute(query, job=job_id)]
+
+
+def _undone_texts(reader: Reader, job: Job) -> Mapping[int, str]:
+    """What undid rows of a job, in a sentence for each, by their numbers; the newest counts."""
+    words = {"enrolled": "put this person back", "removed": "removed this person again"}
+    texts = {}
+    for number, other, account, state, at in sorted(_undone(reader, job.id), key=lambda row: row["finished_at"] or 0.0):
+        if state in words:
+            name, when = OtherJob(other, account).named_for(job.account), datetime.fromtimestamp(at, UTC)
+            texts[number] = f"{name[0].upper()}{name[1:]} {words[state]} on {when:%Y-%m-%d at %H:%M} UTC."
+    return texts
+
+
+def _outcome(row: sqlite3.Row, job: Job, notes: Mapping[int, Sequence[Note]], undone: Mapping[int, str]) -> Outcome:
+    """The outcome of a row. ``undone``: what is added to the detail of a row, by its number."""
     status, detail = _reported(row["state"], row["detail"], job)
+    if row["number"] in undone and status in _DONE:
+        detail = f"{detail} {undone[row['number']]}".lstrip()
     is_open = row["state"] in SETTLED_BY_END
     return Outcome(
         row["position"],
