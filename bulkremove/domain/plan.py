@@ -69,6 +69,8 @@ class Plan:
     """Signs that the file was damaged; a person must compare these ids with Zoho before anything is sent."""
     people: Mapping[int, Learner] = field(default_factory=dict)
     """Who the learners are, by index in the table, as far as an enrolment check has told."""
+    batch_names: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """The names of batches by (course, batch), as far as an enrolment check has told."""
     accepted_wordings: tuple[Wording, ...] = ()
     """The wordings that count as a proven removal besides the documented success, in order."""
 

@@ -44,6 +44,7 @@ def plan(
     people: Mapping[int, Learner] | None = None,
     email_column: int | None = None,
     doubts: Iterable[Doubt] = (),
+    batch_names: Mapping[tuple[str, str], str] = MappingProxyType({}),
 ) -> Plan:
     """Make the plan for a table, with ``account`` on ``host``. Every row of the table is in it exactly once.
 
@@ -51,8 +52,8 @@ def plan(
     ``protected``: learners who are never removed; ``open_elsewhere``: removals that other jobs may still send, each
     with the job. ``accepted_wordings``: what counts as a proven removal besides the documented success; they are
     part of the fingerprint. ``people``: who the learners are, by index in the table; they are not part of it.
-    ``email_column``: that of the learners' e-mail addresses, if it is known. ``doubts``: those of its enrolment check,
-    which are not part of the fingerprint either. A protected learner's row is ``not_sent``,
+    ``email_column``: that of the learners' e-mail addresses, if it is known. ``doubts``, ``batch_names``: those of its
+    enrolment check, which are not part of the fingerprint either. A protected learner's row is ``not_sent``,
     one that another job may still send ``duplicate``.
     """
     (course, _), (batch, _), (learner, _) = checked = [_trim_and_check(table.columns[column]) for column in table.roles]
@@ -100,6 +101,7 @@ def plan(
         client,
         (*found, *doubts) if batches else (),
         people or {},
+        batch_names,
         wordings,
     )
 

@@ -6,7 +6,6 @@ import json
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import TypeVar
 
 from bulkremove.domain.attempt import Attempt, LookupResult, Note, Outcome, PendingRow
@@ -20,6 +19,7 @@ from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.records import write_records
 from bulkremove.storage.sqlite.row_values import person_of
 from bulkremove.storage.sqlite.transaction import Reader, Transaction
+from bulkremove.storage.sqlite.undone import undone_rows, undone_texts
 from bulkremove.storage.sqlite.wordings import withdraw_refuted
 
 R = TypeVar("R")
@@ -50,7 +50,7 @@ class SqliteRows:
         return await self._database.read_long(lambda: work(self._outcomes(job)))
 
     def _outcomes(self, job: Job) -> Iterator[Outcome]:
-        notes, undone = self._database.read_now(lambda reader: (_notes(reader, job.id), _undone_texts(reader, job)))
+        notes, undone = self._database.read_now(lambda reader: (_notes(reader, job.id), undone_texts(reader, job)))
         after = -1
 
         def page(reader: Reader) -> Sequence[Outcome]:
@@ -66,7 +66,7 @@ class SqliteRows:
         filters = {"job": job.id, "states": json.dumps(states), "text": text.casefold()}
 
         def search(reader: Reader) -> Sequence[Outcome]:
-            notes, undone = _notes(reader, job.id), _undone_texts(reader, job)
+            notes, undone = _notes(reader, job.id), undone_texts(reader, job)
             rows = reader.execute(_ROWS.search_rows, **filters, limit=limit, offset=offset)
             return [_outcome(row, job, notes, undone) for row in rows]
 
@@ -150,7 +150,7 @@ class SqliteRows:
 
     async def undone_since(self, job_id: str) -> Mapping[int, OtherJob]:
         def find(reader: Reader) -> Mapping[int, OtherJob]:
-            return {number: OtherJob(job, account) for number, job, account, *_ in _undone(reader, job_id)}
+            return {number: OtherJob(job, account) for number, job, account, *_ in undone_rows(reader, job_id)}
 
         return await self._database.read_long(lambda: self._database.read_now(find))
 
@@ -269,23 +269,6 @@ def _attempts(reader: Reader, job_id: str, first: int, last: int) -> Mapping[int
     for position, *values in reader.execute(_ATTEMPTS.list_attempts, job=job_id, first=first, last=last):
         attempts[position].append(Attempt(*values))
     return attempts
-
-
-def _undone(reader: Reader, job_id: str) -> Sequence[sqlite3.Row]:
-    """The rows of a job that another one undoes: number, job, account, state and time of what does."""
-    queries = (_ROWS.rows_put_back_since, _ROWS.rows_removed_since)
-    return [row for query in queries for row in reader.execute(query, job=job_id)]
-
-
-def _undone_texts(reader: Reader, job: Job) -> Mapping[int, str]:
-    """What undid rows of a job, in a sentence for each, by their numbers; the newest counts."""
-    words = {"enrolled": "put this person back", "removed": "removed this person again"}
-    texts = {}
-    for number, other, account, state, at in sorted(_undone(reader, job.id), key=lambda row: row["finished_at"] or 0.0):
-        if state in words:
-            name, when = OtherJob(other, account).named_for(job.account), datetime.fromtimestamp(at, UTC)
-            texts[number] = f"{name[0].upper()}{name[1:]} {words[state]} on {when:%Y-%m-%d at %H:%M} UTC."
-    return texts
 
 
 def _outcome(row: sqlite3.Row, job: Job, notes: Mapping[int, Sequence[Note]], undone: Mapping[int, str]) -> Outcome:
