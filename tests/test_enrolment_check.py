@@ -459,6 +459,22 @@ def test_unasked_a_plan_is_checked_where_a_variable_says_that_credentials_may_re
     assert is_checked == bool(log.read_text().count('"GET"')), "no read is made that nobody permitted"
 
 
+def test_a_plan_and_its_files_have_the_names_that_zoho_s_lists_give(program: Bulkremove, tmp_path: Path) -> None:
+    file, out = leavers(tmp_path, [0, 99]), tmp_path / "plan.csv"
+    shown = program("preview", str(file), "--check", "-o", str(out), *of_sandbox(tmp_path))
+    assert f"batch {BATCH} (Spring)" in shown.stdout
+    with out.open(encoding="utf-8-sig", newline="") as plan_file:
+        first, second = csv.DictReader(plan_file)
+    assert ("Learner 0000", "learner0000@example.com", "Spring") == tuple(
+        first[f"zoho_{name}"] for name in ("name", "email", "batch")
+    )
+    assert ("", "Spring") == (second["zoho_name"], second["zoho_batch"])
+    told = json.loads(program("preview", str(file), "--check", "--json", *of_sandbox(tmp_path)).stdout)
+    assert "Spring" == told["batches"][0]["name"]
+    unchecked = program("preview", str(file), "--no-check", "-o", str(tmp_path / "2.csv"), *of_sandbox(tmp_path))
+    assert (0, False) == (unchecked.returncode, "zoho_name" in (tmp_path / "2.csv").read_text())
+
+
 def test_the_bundled_sandbox_knows_what_its_credentials_may(program: Bulkremove, tmp_path: Path) -> None:
     file = leavers(tmp_path, [0, 1, 99])
     for scope, is_checked in (("ZOHOPEOPLE.training.ALL", True), ("ZOHOPEOPLE.training.DELETE", False)):

@@ -132,6 +132,24 @@ async def test_those_and_nobody_else_are_enrolled_again(tmp_path: Path) -> None:
         assert f"Job {ended.job.id} was made to put 2 of these people back." in str(await one.app.jobs.events(job))
 
 
+async def test_the_report_of_a_removal_says_whom_another_job_put_back_and_the_reverse(tmp_path: Path) -> None:
+    async with home(tmp_path) as one:
+        job = await one.planned(0, 1)
+        await one.run(job)
+        back = await one.put_back(job, [2])
+        assert not any("put this person back" in row.detail for row in await one.app.reports.outcomes(job))
+        await one.run(back)
+        told = [f"Job {back.id} put this person back on " in row.detail for row in await one.app.reports.outcomes(job)]
+        assert [True, False] == told
+        shown, _ = await one.app.reports.page(job, status=None, text="", page=1)
+        assert told == ["put this person back" in row.detail for row in shown]
+        one.enrolled.add(Removal(COURSE, BATCH, learner(0)))  # under the learner id that they had
+        later = await one.planned(0, name="again.csv", check=False)
+        await one.run(later)
+        (detail,) = [row.detail for row in await one.app.reports.outcomes(back)]
+        assert f"Job {later.id} removed this person again on " in detail
+
+
 async def test_who_is_back_already_is_not_enrolled_twice(tmp_path: Path) -> None:
     async with home(tmp_path) as one:
         job = await one.planned(0, 1, 2)

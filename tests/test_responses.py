@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bulkremove.domain.attempt import Attempt, PendingRow, Permit, Reply
 from bulkremove.domain.clock import Epoch, Monotonic, later
-from bulkremove.domain.operation import OPERATIONS, REMOVE_LEARNER, Operation
+from bulkremove.domain.operation import OPERATIONS, REMOVE_LEARNER, PlannedOperation
 from bulkremove.domain.row import Removal, Status
 from bulkremove.engine import decision_table
 from bulkremove.engine.circuit_breaker import MAX_LEADING_NOT_FOUND, Breaker, observe, resumed
@@ -532,7 +532,7 @@ OPEN = [None, *(found for found, rule in RULES.items() if rule.open)]
 @pytest.mark.parametrize("now", list(ResponseKind))
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
 def test_after_an_open_attempt_no_row_is_told_as_untouched(
-    operation: Operation, before: ResponseKind | None, now: ResponseKind
+    operation: PlannedOperation, before: ResponseKind | None, now: ResponseKind
 ) -> None:
     verdict = decision_table.judge(Response(now, 400), [attempt(before)], operation)
     assert verdict.status not in (Status.REFUSED, Status.NOT_FOUND, Status.NOT_SENT)

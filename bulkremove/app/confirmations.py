@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
@@ -21,7 +22,7 @@ from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ActionRefused, AlreadyConfirmed, BulkremoveError, PlanNotReady, PlanOutdated
 from bulkremove.domain.event_names import EventName
 from bulkremove.domain.ids import new_job_id, without_ids
-from bulkremove.domain.job import FrontEnd, Job, JobState
+from bulkremove.domain.job import BATCH_NAMES, FrontEnd, Job, JobState
 from bulkremove.domain.permissions import AccountSet
 from bulkremove.domain.plan import OtherJob, Plan, in_words
 from bulkremove.domain.row import Removal
@@ -29,6 +30,9 @@ from bulkremove.domain.table import SANDBOX_MARK
 from bulkremove.platform.local_time import local
 from bulkremove.report import reserve_both
 from bulkremove.storage.interface.records import JobEvent, Record
+
+MAX_NAMES = 200
+"""Names of batches that are kept with a job."""
 
 
 class Confirmations:
@@ -252,6 +256,7 @@ class Confirmations:
                 "calls": str(quota.calls),
                 "protected": str(preview.protected),
                 **({"doubtful_ids": str(plan.doubtful_ids)} if plan.doubts else {}),
+                **_names_option(plan),
                 **(learner_counts.as_option(preview.check.counts) if preview.check else {}),
             },
             prepared_by=tuple(prepared_by),
@@ -269,6 +274,12 @@ class Confirmations:
             job_id = new_job_id(day, self._context.random.choice, mark=mark)
             if not await self._jobs.is_known(job_id):
                 return job_id
+
+
+def _names_option(plan: Plan) -> dict[str, str]:
+    """The option of a job that holds the names of its batches, those of the first ones if they are very many."""
+    names = [[*batch, plan.batch_names[batch]] for batch in plan.batches if batch in plan.batch_names]
+    return {BATCH_NAMES: json.dumps(names[:MAX_NAMES])} if names else {}
 
 
 def _of_removal(job: Job, preview: Preview) -> list[JobEvent]:

@@ -16,7 +16,7 @@ from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import AlreadyConfirmed, JobBusy, JobNotFound, JobUnsuitable, NoteRejected
 from bulkremove.domain.event_names import EventName
 from bulkremove.domain.job import EndReason, Job, JobState, Tally
-from bulkremove.domain.operation import Operation
+from bulkremove.domain.operation import PlannedOperation
 from bulkremove.domain.permissions import EVERY_ACCOUNT, AccountSet
 from bulkremove.domain.plan import Plan
 from bulkremove.storage.interface.jobs import VISIBLE, JobEnd
@@ -143,7 +143,7 @@ class Jobs:
         """The job of these accounts that a plan of the page became; None if there is none."""
         return await self._storage.jobs.of_upload(upload, accounts) if self._storage.exists else None
 
-    async def retrying(self, job_id: str, numbers: Collection[int], operation: Operation) -> Job | None:
+    async def retrying(self, job_id: str, numbers: Collection[int], operation: PlannedOperation) -> Job | None:
         """A retry of the job with any of these rows (their numbers in the file); None if there is none.
 
         ``operation``: that of the rows; a job that puts people back is no retry of the one that removed them.

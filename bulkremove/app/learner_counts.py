@@ -88,6 +88,7 @@ async def _differences(job: Job, before: Mapping[_Batch, _Count], reads: Reads, 
     """The batches, in sentences, whose counts are others than before a job and what it and other jobs have changed."""
     differences = []
     changes = await storage.rows.export(job, lambda rows: _changes_by_batch(job, rows))
+    names = job.batch_names
     others = await storage.rows.changes_since(job.id, {batch: at for batch, (_, at) in before.items()})
     for (course, batch), (count, _) in before.items():
         tree = await reads.read(Call(GET_BATCH, (course, batch)))
@@ -98,9 +99,10 @@ async def _differences(job: Job, before: Mapping[_Batch, _Count], reads: Reads, 
         if now is None:
             raise ReadFailed("Zoho does not say how many a batch has.")
         if now != expected:
+            called = f" ({names[course, batch]})" if (course, batch) in names else ""
             differences.append(
-                f"Batch {batch} had {count:,} learners, {change:,} were {job.words.done}, {_by_others(by_others)}and "
-                f"Zoho counts {now:,} now instead of {expected:,}."
+                f"Batch {batch}{called} had {count:,} learners, {change:,} were {job.words.done}, "
+                f"{_by_others(by_others)}and Zoho counts {now:,} now instead of {expected:,}."
             )
     return differences
 

@@ -6,7 +6,7 @@ A journal is not needed, but a plan whose hash may be given as consent is noted 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -24,12 +24,11 @@ from bulkremove.app.wordings import Wordings
 from bulkremove.config import Settings
 from bulkremove.domain import planner
 from bulkremove.domain.clock import Epoch, later
-from bulkremove.domain.doubts import Doubt
 from bulkremove.domain.enrolment_check import EnrolmentCheck
 from bulkremove.domain.errors import JobUnsuitable, SettingsError
 from bulkremove.domain.job import APPROVAL_SECONDS, PLAN_SECONDS, Job
 from bulkremove.domain.listing import Learner
-from bulkremove.domain.operation import ENROLL_LEARNER, OPERATIONS, REMOVE_LEARNER, Operation
+from bulkremove.domain.operation import ENROLL_LEARNER, OPERATIONS, REMOVE_LEARNER, PlannedOperation
 from bulkremove.domain.permissions import EVERY_ACCOUNT, AccountSet
 from bulkremove.domain.plan import OtherJob, Plan, PlannedRow
 from bulkremove.domain.row import Exclusion, Removal, Status
@@ -124,11 +123,9 @@ class Plans:
             include_open=include_open,
             seen=seen,
             people=check.people,
-            doubts=check.doubts,
+            check=check,
         )
-        return replace(
-            new, check=check, made_at=preview.made_at, planned_at=preview.planned_at, retry_of=preview.retry_of
-        )
+        return replace(new, made_at=preview.made_at, planned_at=preview.planned_at, retry_of=preview.retry_of)
 
     async def generation(self) -> str:
         """The generation of the storage, empty while there is none; a plan of another one can't be confirmed."""
@@ -206,7 +203,7 @@ class Plans:
         preview = await self._preview(table, settings, ENROLL_LEARNER, generation=generation, people=people)
         return replace(preview, retry_of=job.id)
 
-    async def open_elsewhere(self, client: str, host: str, operation: Operation) -> Mapping[Removal, OtherJob]:
+    async def open_elsewhere(self, client: str, host: str, operation: PlannedOperation) -> Mapping[Removal, OtherJob]:
         """The rows that other jobs of an operation may still send in the client's organisation, each with the job."""
         storage = self._context.storage
         if not client or not storage.exists:
@@ -246,13 +243,13 @@ class Plans:
         self,
         table: Table,
         settings: Settings | None = None,
-        operation: Operation = REMOVE_LEARNER,
+        operation: PlannedOperation = REMOVE_LEARNER,
         *,
         generation: str,
         include_open: bool = False,
         seen: AccountSet = EVERY_ACCOUNT,
         people: Mapping[int, Learner] | None = None,
-        doubts: Sequence[Doubt] = (),
+        check: EnrolmentCheck | None = None,
     ) -> Preview:
         """Plan a table. ``settings``: those of a job's own account, where it is not the context's."""
         settings = settings or self._context.settings
@@ -270,7 +267,8 @@ class Plans:
             accepted_wordings=[one.wording for one in await self._wordings.accepted(client, host, operation)],
             people=people,
             email_column=person_columns(table.header, table.roles).email,
-            doubts=doubts,
+            doubts=check.doubts if check else (),
+            batch_names=check.batch_names if check else {},
         )
         quota, now = settings.quota, clock.wall()
         seconds = rate_limit.forecast(planned.removals, quota, is_new=await self._accounts.is_new(settings))
@@ -288,6 +286,7 @@ class Plans:
             include_open=include_open,
             refusal=refusal,
             generation=generation,
+            check=check,
         )
 
 

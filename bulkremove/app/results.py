@@ -99,7 +99,10 @@ class Preview:
             "doubtful_ids": plan.doubtful_ids,
             "refusal": str(self.refusal) if self.refusal else None,
             "courses": [{"course": course, "removals": n} for course, n in self.courses().items()],
-            "batches": [{"course": c, "batch": b, "removals": n} for (c, b), n in plan.batches.items()],
+            "batches": [
+                {"course": c, "batch": b, "name": plan.batch_names.get((c, b), ""), "removals": n}
+                for (c, b), n in plan.batches.items()
+            ],
             "excluded": [
                 {"row": table.numbers[i], "status": e.status, "detail": e.detail}
                 for i, e in sorted(plan.excluded.items())

@@ -15,7 +15,7 @@ from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing, WordingRejected
 from bulkremove.domain.event_names import EventName
 from bulkremove.domain.job import Job
-from bulkremove.domain.operation import REMOVE_LEARNER, Operation
+from bulkremove.domain.operation import REMOVE_LEARNER, PlannedOperation
 from bulkremove.domain.wording import is_acceptable
 from bulkremove.storage.interface.records import Act, JobEvent
 from bulkremove.storage.interface.wordings import AcceptedWording, WordingEvidence
@@ -34,7 +34,9 @@ class Wordings:
         """All accepted wordings, of all accounts."""
         return await self._store.all()
 
-    async def accepted(self, client: str, host: str, operation: Operation = REMOVE_LEARNER) -> list[AcceptedWording]:
+    async def accepted(
+        self, client: str, host: str, operation: PlannedOperation = REMOVE_LEARNER
+    ) -> list[AcceptedWording]:
         """Those of a client on a host. They prove removals, so there are none for another operation."""
         is_known = client and operation == REMOVE_LEARNER and self._context.storage.exists
         return await self._store.accepted(client, host) if is_known else []

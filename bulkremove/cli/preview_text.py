@@ -59,7 +59,8 @@ def lines(preview: Preview, command: str | None) -> Iterator[str]:
     if len(courses) > _MAX_ITEMS:
         yield f"          ... and {len(courses) - _MAX_ITEMS:,} more courses"
     for (course, batch), count in list(plan.batches.items())[:_MAX_ITEMS]:
-        yield f"          {count:>7,}  course {course}, batch {batch}"
+        name = plan.batch_names.get((course, batch), "")
+        yield f"          {count:>7,}  course {course}, batch {batch}{f' ({printable(name)})' if name else ''}"
     if len(plan.batches) > _MAX_ITEMS:
         yield f"          ... and {len(plan.batches) - _MAX_ITEMS:,} more batches"
     for status in UNPLANNED:

@@ -90,6 +90,7 @@ class EnrolmentCheck:
     numbers: Sequence[int] = ()
     unplanned: Collection[int] = frozenset()
     doubts: tuple[Doubt, ...] = ()
+    batch_names: Mapping[_Batch, str] = field(default_factory=dict)
 
     def covers(self, plan: Plan) -> bool:
         """Whether a plan that is made again has the same rows, and sends none that was not looked at."""
@@ -195,7 +196,8 @@ def compare(
     notes = (*told, *notes_of(plan, rosters), *kept, *[LEAVERS_UNLISTED] * may_be_unlisted)
     doubts = () if may_be_unlisted else doubt_of_unlisted(plan, rosters, known)
     unplanned = frozenset(plan.excluded)
-    return EnrolmentCheck(exclusions, {}, people, flags, notes, _counts(rosters), table.numbers, unplanned, doubts)
+    counts, names = _counts(rosters), _names(rosters)
+    return EnrolmentCheck(exclusions, {}, people, flags, notes, counts, table.numbers, unplanned, doubts, names)
 
 
 def leave_out_enrolled(plan: Plan, rosters: Mapping[_Batch, Roster | str]) -> EnrolmentCheck:
@@ -218,7 +220,8 @@ def leave_out_enrolled(plan: Plan, rosters: Mapping[_Batch, Roster | str]) -> En
         if index not in plan.excluded and enrolment in enrolled:
             exclusions[index] = Exclusion(Status.ALREADY_ENROLLED, ALREADY_ENROLLED)
     numbers, unplanned = plan.table.numbers, frozenset(plan.excluded)
-    return EnrolmentCheck(exclusions, {}, plan.people, {}, tuple(notes), _counts(rosters), numbers, unplanned)
+    counts, names = _counts(rosters), _names(rosters)
+    return EnrolmentCheck(exclusions, {}, plan.people, {}, tuple(notes), counts, numbers, unplanned, (), names)
 
 
 def _is_whole(roster: Roster | str) -> bool:
@@ -236,6 +239,12 @@ def _counts(rosters: Mapping[_Batch, Roster | str]) -> Mapping[_Batch, tuple[int
         for batch, roster in rosters.items()
         if isinstance(roster, Roster) and roster.batch.learners is not None
     }
+
+
+def _names(rosters: Mapping[_Batch, Roster | str]) -> Mapping[_Batch, str]:
+    """The names of the batches that were read, where Zoho gives one."""
+    named = ((batch, one.batch.name) for batch, one in rosters.items() if isinstance(one, Roster))
+    return {batch: name for batch, name in named if name}
 
 
 def _repeated(plan: Plan) -> Collection[int]:

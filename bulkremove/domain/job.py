@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -25,6 +26,9 @@ ANNOUNCED_WAIT_SECONDS = 86_400.0
 """Seconds that a wait for the daily quota or for the next window may last; the plan announced it."""
 CLOCK_STEP_SECONDS = 60.0
 """Seconds that the wall clock may have been set back without making the age of a consent unknown."""
+
+BATCH_NAMES = "batch_names"
+"""The option of a job that holds the names of its batches, as JSON: lists of course, batch and name."""
 
 
 class FrontEnd(StrEnum):
@@ -234,6 +238,11 @@ class Job:
     def is_sandbox(self) -> bool:
         """Whether its host can only be a sandbox on this machine."""
         return is_sandbox(self.host)
+
+    @property
+    def batch_names(self) -> Mapping[tuple[str, str], str]:
+        """The names of its batches by (course, batch), as far as they were known when it was planned."""
+        return {(course, batch): name for course, batch, name in json.loads(self.options.get(BATCH_NAMES, "[]"))}
 
     @property
     def doubtful_ids(self) -> int:

@@ -47,11 +47,6 @@ class Operation:
     """Names of the query parameters that the call may have."""
     id_list: str = ""
     """The query parameter with the id of the last role, which is not in the path, as the one item of a JSON list."""
-    success: Status = Status.REMOVED
-    """The status of a row whose call Zoho confirmed."""
-    words: Words = Words(
-        "remove", "removes", "removed", "removal", "from", "gone from the batch", "nothing has been removed"
-    )
 
     def call(self, ids: Sequence[str]) -> Call:
         """The call for the ids of all roles, which must be digits."""
@@ -68,6 +63,15 @@ class Operation:
         """Return the ids if method and path are exactly those of this operation; None otherwise."""
         match = _pattern(self.path).fullmatch(path)
         return match.groups() if match is not None and method == self.method else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedOperation(Operation):
+    """An operation that a plan can name, with a call for each row."""
+
+    success: Status
+    """The status of a row whose call Zoho confirmed."""
+    words: Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +93,18 @@ class Call:
         return self.operation.ids_of(method, path) == self.ids and query == self.query and has_known_query
 
 
-REMOVE_LEARNER = Operation(
+REMOVE_LEARNER = PlannedOperation(
     "remove learner from batch",
     "DELETE",
     "/api/v1/courses/{course}/batches/{batch}/learners/{learner}",
     ("course", "batch", "learner"),
     ("ZOHOPEOPLE.training.DELETE", "ZOHOPEOPLE.training.ALL"),
+    success=Status.REMOVED,
+    words=Words("remove", "removes", "removed", "removal", "from", "gone from the batch", "nothing has been removed"),
 )
 """Documented by Zoho People, LMS, as "Remove learner from batch"."""
 
-ENROLL_LEARNER = Operation(
+ENROLL_LEARNER = PlannedOperation(
     "enrol learner in batch",
     "POST",
     "/api/v1/courses/{course}/batches/{batch}/enroll",
@@ -106,8 +112,8 @@ ENROLL_LEARNER = Operation(
     ("ZOHOPEOPLE.training.CREATE", "ZOHOPEOPLE.training.ALL"),
     ("erecnosList",),
     "erecnosList",
-    Status.ENROLLED,
-    Words("enrol", "enrols", "enrolled", "enrolment", "in", "in the batch", "nobody has been enrolled"),
+    success=Status.ENROLLED,
+    words=Words("enrol", "enrols", "enrolled", "enrolment", "in", "in the batch", "nobody has been enrolled"),
 )
 """Documented as "Enroll learner to batch", with a list of employee record numbers; its answer and the longest list are
 not, so each call names one person. It puts people back whom a removal took out (docs/decisions/0023-reenrolment.md)."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from bulkremove.domain.doubts import Doubt
 from bulkremove.domain.hosts import is_sandbox
 from bulkremove.domain.listing import Learner
-from bulkremove.domain.operation import REMOVE_LEARNER, Operation
+from bulkremove.domain.operation import REMOVE_LEARNER, PlannedOperation
 from bulkremove.domain.row import Exclusion, Removal, Row, Status
 from bulkremove.domain.table import Table
 from bulkremove.domain.wording import Wording
@@ -60,7 +60,7 @@ class Plan:
     batches: Mapping[tuple[str, str], int]
     """Removals by (course, batch), in order of first appearance."""
     hash: str
-    operation: Operation = REMOVE_LEARNER
+    operation: PlannedOperation = REMOVE_LEARNER
     open_in: Mapping[OtherJob, int] = field(default_factory=dict)
     """By each job that may still send rows of it: how many rows the plan leaves out for that."""
     client: str = ""
@@ -69,6 +69,8 @@ class Plan:
     """Signs that the file was damaged; a person must compare these ids with Zoho before anything is sent."""
     people: Mapping[int, Learner] = field(default_factory=dict)
     """Who the learners are, by index in the table, as far as an enrolment check has told."""
+    batch_names: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """The names of batches by (course, batch), as far as an enrolment check has told."""
     accepted_wordings: tuple[Wording, ...] = ()
     """The wordings that count as a proven removal besides the documented success, in order."""
 

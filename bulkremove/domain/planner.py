@@ -18,7 +18,7 @@ from bulkremove.domain.doubts import Doubt, find_doubts
 from bulkremove.domain.hosts import is_sandbox
 from bulkremove.domain.ids import MAX_ID_DIGITS, TRIMMED_CHARACTERS, all_ids, is_id
 from bulkremove.domain.listing import Learner
-from bulkremove.domain.operation import REMOVE_LEARNER, Operation
+from bulkremove.domain.operation import REMOVE_LEARNER, PlannedOperation
 from bulkremove.domain.plan import OtherJob, Plan, PlannedRow, ProtectedLearners
 from bulkremove.domain.row import Exclusion, Removal, Status
 from bulkremove.domain.table import Table, column_letter
@@ -40,11 +40,12 @@ def plan(
     client: str = "",
     protected: ProtectedLearners | None = None,
     open_elsewhere: Mapping[Removal, OtherJob] = MappingProxyType({}),
-    operation: Operation = REMOVE_LEARNER,
+    operation: PlannedOperation = REMOVE_LEARNER,
     accepted_wordings: Iterable[Wording] = (),
     people: Mapping[int, Learner] | None = None,
     email_column: int | None = None,
     doubts: Iterable[Doubt] = (),
+    batch_names: Mapping[tuple[str, str], str] = MappingProxyType({}),
 ) -> Plan:
     """Make the plan for a table, with ``account`` on ``host``. Every row of the table is in it exactly once.
 
@@ -52,8 +53,8 @@ def plan(
     ``protected``: learners who are never removed; ``open_elsewhere``: removals that other jobs may still send, each
     with the job. ``accepted_wordings``: what counts as a proven removal besides the documented success; they are
     part of the fingerprint. ``people``: who the learners are, by index in the table; they are not part of it.
-    ``email_column``: that of the learners' e-mail addresses, if it is known. ``doubts``: those of its enrolment check,
-    which are not part of the fingerprint either. A protected learner's row is ``not_sent``,
+    ``email_column``: that of the learners' e-mail addresses, if it is known. ``doubts``, ``batch_names``: those of its
+    enrolment check, which are not part of the fingerprint either. A protected learner's row is ``not_sent``,
     one that another job may still send ``duplicate``.
     """
     (course, _), (batch, _), (learner, _) = checked = [_trim_and_check(table.columns[column]) for column in table.roles]
@@ -101,6 +102,7 @@ def plan(
         client,
         (*found, *doubts) if batches else (),
         people or {},
+        batch_names,
         wordings,
     )
 
@@ -188,7 +190,7 @@ def _exclude_duplicates(
 
 
 def _plan_hash(
-    operation: Operation,
+    operation: PlannedOperation,
     table: Table,
     excluded: Mapping[int, Exclusion],
     target: tuple[str, str, str],

@@ -17,7 +17,7 @@ from bulkremove.domain.attempt import PendingRow, Permit
 from bulkremove.domain.clock import Clock
 from bulkremove.domain.errors import BulkremoveError, ConsentMissing
 from bulkremove.domain.job import EndReason
-from bulkremove.domain.operation import Operation
+from bulkremove.domain.operation import PlannedOperation
 from bulkremove.domain.row import Removal, RowState, Status
 from bulkremove.domain.wording import Wording
 from bulkremove.engine import circuit_breaker, decision_table
@@ -83,7 +83,7 @@ class Attempts:
         breaker: Breaker,
         stop: Stop,
         count_unsettled: Callable[[], int],
-        operation: Operation,
+        operation: PlannedOperation,
         is_protected: Callable[[Removal], bool],
         is_accepted: Callable[[Wording], Awaitable[bool]],
         clock: Clock,

@@ -16,7 +16,7 @@ from bulkremove.domain.clock import Monotonic
 from bulkremove.domain.ids import without_ids
 from bulkremove.domain.job import EndReason
 from bulkremove.domain.ledger import SuspensionReason
-from bulkremove.domain.operation import ENROLL_LEARNER, REMOVE_LEARNER, Operation
+from bulkremove.domain.operation import ENROLL_LEARNER, REMOVE_LEARNER, PlannedOperation
 from bulkremove.engine.decision_table import RULES
 from bulkremove.engine.events import RunEnd
 from bulkremove.engine.rate_limit import MAX_REQUESTED_WAIT_SECONDS
@@ -56,7 +56,7 @@ class Breaker:
     """So many not found, and nothing else, end the run; each time that a person resumes it, as many more."""
     page_limited_at: Monotonic | None = None
     """When a page, not JSON, told of a limit, if nothing of Zoho People's own came since."""
-    operation: Operation = REMOVE_LEARNER
+    operation: PlannedOperation = REMOVE_LEARNER
     """That of the calls, which texts name."""
 
 
@@ -76,7 +76,7 @@ _FAILED = frozenset({ResponseKind.SERVER_ERROR, ResponseKind.UNANSWERED})
 
 
 def resumed(
-    response_kinds: Mapping[str, int], *, expect_missing: bool, operation: Operation = REMOVE_LEARNER
+    response_kinds: Mapping[str, int], *, expect_missing: bool, operation: PlannedOperation = REMOVE_LEARNER
 ) -> Breaker:
     """Return the state after a job's earlier runs: the rules about first rows are about the job, not about each run.
 

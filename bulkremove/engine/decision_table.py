@@ -14,7 +14,7 @@ from enum import Enum
 from bulkremove.domain.attempt import Attempt
 from bulkremove.domain.clock import Clock, seconds_between
 from bulkremove.domain.ledger import SuspensionReason
-from bulkremove.domain.operation import ENROLL_LEARNER, Operation
+from bulkremove.domain.operation import ENROLL_LEARNER, PlannedOperation
 from bulkremove.domain.planner import PROTECTED
 from bulkremove.domain.row import Status
 from bulkremove.storage.interface.attempts import DoneElsewhere
@@ -184,7 +184,7 @@ def is_open(attempt: Attempt) -> bool:
     return attempt.response_kind is None or RULES[ResponseKind(attempt.response_kind)].open
 
 
-def judge(response: Response, earlier_attempts: Sequence[Attempt], operation: Operation) -> Verdict:
+def judge(response: Response, earlier_attempts: Sequence[Attempt], operation: PlannedOperation) -> Verdict:
     """Decide what ``response`` means for its row. ``earlier_attempts``: the row's attempts without the present one.
 
     ``operation``: that of its call. Nothing of an enrolment follows from "not found" but that Zoho refused it.

@@ -8,7 +8,7 @@ from dataclasses import replace
 from bulkremove.domain.attempt import PendingRow, Permit
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import NeverSent
-from bulkremove.domain.operation import ENROLL_LEARNER, Operation
+from bulkremove.domain.operation import ENROLL_LEARNER, PlannedOperation
 from bulkremove.domain.wording import Wording
 from bulkremove.zoho import response_parser
 from bulkremove.zoho.client import Exchange
@@ -16,7 +16,7 @@ from bulkremove.zoho.enrolment_answer import proves_enrolment
 from bulkremove.zoho.response_kind import Response, ResponseKind
 
 
-def response_of(exchange: Exchange[Permit], operation: Operation, *, now: Epoch) -> Response:
+def response_of(exchange: Exchange[Permit], operation: PlannedOperation, *, now: Epoch) -> Response:
     """The response of an exchange, also of one without a reply.
 
     A "not found" that names another learner says nothing of this one. Of an enrolment only its own proof counts, and a

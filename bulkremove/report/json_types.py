@@ -29,9 +29,10 @@ class CourseJson(TypedDict):
 
 
 class BatchJson(CourseJson):
-    """How many learners are to be removed from a batch."""
+    """How many learners are to be removed from a batch. ``name``: empty where nobody asked Zoho for it."""
 
     batch: str
+    name: str
 
 
 class ExcludedJson(TypedDict):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bulkremove.domain.errors import ReportFailed
+from bulkremove.domain.listing import Learner
 from bulkremove.domain.operation import ENROLL_LEARNER, REMOVE_LEARNER
 from bulkremove.domain.plan import Plan
 from bulkremove.domain.row import Roles
@@ -16,6 +17,9 @@ from bulkremove.platform.secure_files import new_file
 from bulkremove.report.formats import write_csv
 
 _ID_COLUMNS = {REMOVE_LEARNER.name: "learner_id", ENROLL_LEARNER.name: "record_number"}
+
+_PERSON_COLUMNS = ("zoho_name", "zoho_email", "zoho_progress", "zoho_batch")
+"""Behind the others where Zoho's lists were asked: who the learner is, and the name of the batch."""
 
 
 def write_plan(path: Path, plan: Plan) -> None:
@@ -40,12 +44,17 @@ def write_new(path: Path, write: Callable[[BinaryIO], None]) -> None:
 def _write(file: BinaryIO, plan: Plan, *, as_csv: bool) -> None:
     marks = [SANDBOX_MARK] * plan.is_sandbox
     columns = [name if name != "learner_id" else _ID_COLUMNS[plan.operation.name] for name in PLAN_COLUMNS]
-    header = (*columns, *[SANDBOX_COLUMN] * plan.is_sandbox)
+    header = (*columns, *_PERSON_COLUMNS * _is_known(plan), *[SANDBOX_COLUMN] * plan.is_sandbox)
     if as_csv:
         write_csv(file, header, Roles(2, 3, 4), ((*map(str, cells), *marks) for cells in _rows(plan)))
         return
     for cells in _rows(plan):
         file.write(json.dumps(dict(zip(header, (*cells, *marks), strict=True))).encode() + b"\n")
+
+
+def _is_known(plan: Plan) -> bool:
+    """Whether Zoho's lists have told who some learner is, or how a batch is called."""
+    return bool(plan.people or plan.batch_names)
 
 
 def _rows(plan: Plan) -> Iterator[tuple[int | str, ...]]:
@@ -55,4 +64,6 @@ def _rows(plan: Plan) -> Iterator[tuple[int | str, ...]]:
         if removal:
             ids = (removal.course, removal.batch, removal.learner)
         planned, detail = (exclusion.status.value, exclusion.detail) if exclusion else (plan.operation.words.act, "")
-        yield row.number, planned, *ids, detail
+        person, (course, batch, _) = planned_row.person or Learner(""), ids
+        about = (person.name, person.email, person.progress, plan.batch_names.get((course, batch), ""))
+        yield row.number, planned, *ids, detail, *about * _is_known(plan)

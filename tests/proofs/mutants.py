@@ -20,7 +20,7 @@ from bulkremove.domain.attempt import Attempt, PendingRow, Permit, Reply
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.job import Job
 from bulkremove.domain.ledger import Quota
-from bulkremove.domain.operation import Operation
+from bulkremove.domain.operation import PlannedOperation
 from bulkremove.domain.row import Removal
 from bulkremove.engine import decision_table, rate_limit
 from bulkremove.engine.decision_table import Verdict
@@ -84,7 +84,7 @@ def _generous(reply: Reply, *, now: Epoch) -> Response:
 _judge = decision_table.judge
 
 
-def _forgetful(answer: Response, before: Sequence[object], operation: Operation) -> Verdict:
+def _forgetful(answer: Response, before: Sequence[object], operation: PlannedOperation) -> Verdict:
     return _judge(answer, (), operation)
 
 

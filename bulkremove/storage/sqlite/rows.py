@@ -20,6 +20,7 @@ from bulkremove.storage.sqlite.records import write_records
 from bulkremove.storage.sqlite.row_values import person_of
 from bulkremove.storage.sqlite.tallies import SETTLED_BY_END, tallies_of, tally_of
 from bulkremove.storage.sqlite.transaction import Reader, Transaction
+from bulkremove.storage.sqlite.undone import undone_rows, undone_texts
 from bulkremove.storage.sqlite.wordings import withdraw_refuted
 
 R = TypeVar("R")
@@ -29,6 +30,7 @@ PAGE = 500
 BATCH = 1000
 """Rows that are written in one transaction, which makes other writers wait for a few milliseconds."""
 _OPEN = (RowState.SENDING, RowState.PENDING)
+_DONE = frozenset({Status.REMOVED, Status.REMOVED_INFERRED, Status.ENROLLED})
 
 _JOBS, _ROWS, _ATTEMPTS = Queries("jobs.sql"), Queries("rows.sql"), Queries("attempts.sql")
 
@@ -49,12 +51,12 @@ class SqliteRows:
         return await self._database.read_long(lambda: work(self._outcomes(job)))
 
     def _outcomes(self, job: Job) -> Iterator[Outcome]:
-        notes = self._database.read_now(lambda reader: _notes(reader, job.id))
+        notes, undone = self._database.read_now(lambda reader: (_notes(reader, job.id), undone_texts(reader, job)))
         after = -1
 
         def page(reader: Reader) -> Sequence[Outcome]:
             rows = reader.execute(_ROWS.page_of_rows, job=job.id, after=after, limit=PAGE)
-            return [_outcome(row, job, notes) for row in rows]
+            return [_outcome(row, job, notes, undone) for row in rows]
 
         while outcomes := self._database.read_now(page):
             yield from outcomes
@@ -65,9 +67,9 @@ class SqliteRows:
         filters = {"job": job.id, "states": json.dumps(states), "text": text.casefold()}
 
         def search(reader: Reader) -> Sequence[Outcome]:
-            notes = _notes(reader, job.id)
+            notes, undone = _notes(reader, job.id), undone_texts(reader, job)
             rows = reader.execute(_ROWS.search_rows, **filters, limit=limit, offset=offset)
-            return [_outcome(row, job, notes) for row in rows]
+            return [_outcome(row, job, notes, undone) for row in rows]
 
         return [*await self._database.read_long(lambda: self._database.read_now(search))]
 
@@ -149,9 +151,7 @@ class SqliteRows:
 
     async def undone_since(self, job_id: str) -> Mapping[int, OtherJob]:
         def find(reader: Reader) -> Mapping[int, OtherJob]:
-            queries = (_ROWS.rows_put_back_since, _ROWS.rows_removed_since)
-            rows = [row for query in queries for row in reader.execute(query, job=job_id)]
-            return {number: OtherJob(job, account) for number, job, account in rows}
+            return {number: OtherJob(job, account) for number, job, account, *_ in undone_rows(reader, job_id)}
 
         return await self._database.read_long(lambda: self._database.read_now(find))
 
@@ -242,8 +242,11 @@ def _attempts(reader: Reader, job_id: str, first: int, last: int) -> Mapping[int
     return attempts
 
 
-def _outcome(row: sqlite3.Row, job: Job, notes: Mapping[int, Sequence[Note]]) -> Outcome:
+def _outcome(row: sqlite3.Row, job: Job, notes: Mapping[int, Sequence[Note]], undone: Mapping[int, str]) -> Outcome:
+    """The outcome of a row. ``undone``: what is added to the detail of a row, by its number."""
     status, detail = _reported(row["state"], row["detail"], job)
+    if row["number"] in undone and status in _DONE:
+        detail = f"{detail} {undone[row['number']]}".lstrip()
     is_open = row["state"] in SETTLED_BY_END
     return Outcome(
         row["position"],

@@ -147,7 +147,7 @@ WHERE job.operation = 'enrol learner in batch' AND mine.operation = 'remove lear
 
 -- name: rows_put_back_since
 -- The rows of a job whose learner a job was made to put back after that one was planned, each with this job.
-SELECT own.number, job.id, job.account FROM row AS own JOIN row AS other ON other.person ->> '$.id' = own.learner
+SELECT own.number, job.id, job.account, other.state, other.finished_at FROM row AS own JOIN row AS other ON other.person ->> '$.id' = own.learner
     AND coalesce(other.batch, other.cells ->> '$[1]') = own.batch AND coalesce(other.course, other.cells ->> '$[0]') = own.course
 JOIN job ON job.id = other.job JOIN job AS mine ON mine.id = own.job
 WHERE own.job = :job AND job.operation = 'enrol learner in batch' AND mine.operation = 'remove learner from batch'
@@ -160,7 +160,7 @@ WHERE own.job = :job AND job.operation = 'enrol learner in batch' AND mine.opera
 
 -- name: rows_removed_since
 -- The rows of a job that put people back who were removed by a job that was made after it, each with this job.
-SELECT own.number, job.id, job.account FROM row AS own
+SELECT own.number, job.id, job.account, other.state, other.finished_at FROM row AS own
 JOIN row AS other ON (other.learner = own.person ->> '$.id' OR other.person ->> '$.record_number' = own.learner)
 JOIN job ON job.id = other.job JOIN job AS mine ON mine.id = own.job
 WHERE own.job = :job AND job.operation = 'remove learner from batch' AND mine.operation = 'enrol learner in batch'
