@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bulkremove.domain.errors import LocalFileFailed, ReportFailed
-from bulkremove.platform.secure_files import replace_content
+from bulkremove.platform.secure_files import read_private, replace_content
 from bulkremove.reading.options import ReadOptions
 from bulkremove.report import write_plan
 from tests.application_fixtures import application
@@ -63,3 +63,10 @@ def hidden_files(folder: Path) -> list[str]:
 def test_a_long_name_is_written_too(tmp_path: Path) -> None:
     replace_content(tmp_path / ("é" * 127), b"x")
     assert ["é" * 127] == [path.name for path in tmp_path.iterdir()]
+
+
+def test_a_pipe_in_place_of_a_private_file_is_refused_and_nobody_waits_for_its_writer(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "notify.txt", 0o600)
+    for path in (tmp_path / "notify.txt", tmp_path):
+        with pytest.raises(LocalFileFailed, match="It is a folder, pipe or device, and no file"):
+            read_private(path)

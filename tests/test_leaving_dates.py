@@ -52,6 +52,7 @@ def asked(data: bytes, *only: str, **options: object) -> dict[str, int]:
             "DOL",
         ),
         *("Left on", "Leaves on", "Effective date", "Effective from", "Last working date", "Contract end", "Date"),
+        *("Departure", "Departure date", "Retires", "Retirement date", "Released on", "End", "Until", "Rehire date"),
         *("Austrittsdatum", "Vertragsende", "Letzter Arbeitstag", "Date de sortie", "Fecha de salida", "Datum"),
     ],
 )

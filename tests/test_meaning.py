@@ -93,6 +93,7 @@ GOING_HEADINGS = (
     "Staying", "Remains", "Dropout", "Quit", "Void", "isactive", "isdeleted", "removeflag", "Ausgeschieden",
     "Gek\u00fcndigt", "Abmelden", "Besch\u00e4ftigt", "Streichen", "Verbleibt", "Abgang", "Sortie", "Pr\u00e9sent",
     "Reste", "Quitte", "D\u00e9sinscrire", "Parti", "Supprim\u00e9s", "Licenci\u00e9", "Salida", "Permanece",
+    "Departure", "Departed", "Retirement", "Rehire", "Rehiring", "On leave",
     "Se queda", "Retirar", "Quitar", "Borrar", "Eliminado", "Desmatricular", "Despedido",
 )  # fmt: skip
 DATES = (
@@ -211,6 +212,7 @@ def test_a_column_that_says_who_stays_is_never_passed_over(heading: str, values:
         ("Remark", ["left on Friday", "returned the laptop"]),
         ("Done", ["no", "no"]),
         ("Manager", ["yes", "no"]),
+        ("Department", ["yes", "no"]),
         ("Title", ["Dr", ""]),
         ("Comment", ["remove", "please remove her"]),
         ("Surname", ["Keep", "Jones"]),
@@ -427,7 +429,18 @@ async def test_the_page_offers_the_values_with_their_counts(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx", "xls", "ods"])
 @pytest.mark.parametrize(
-    "struck", ["~~Kim~~", "left ~~on Friday~~", "K\u0336i\u0336m\u0336", "K\u0337im", "K\u0338im", "K\u0335im"]
+    "struck",
+    [
+        "~~Kim~~",
+        "left ~~on Friday~~",
+        "K\u0336i\u0336m\u0336",
+        "K\u0337im",
+        "K\u0338im",
+        "K\u0335im",
+        "~Kim~",
+        "<s>Kim</s>",
+        "<DEL>Kim</DEL>",
+    ],
 )
 def test_texts_that_are_struck_through_by_characters_are_asked_about(kind: str, struck: str) -> None:
     rows = [[*HEADER, "Name"], *([COURSE, BATCH, learner(i), name] for i, name in enumerate(["Jo", struck]))]
@@ -438,7 +451,7 @@ def test_texts_that_are_struck_through_by_characters_are_asked_about(kind: str, 
     assert [2, 3] == list(of(data, hidden=Hidden.INCLUDE).numbers)
 
 
-@pytest.mark.parametrize("name", ["~Kim~", "~~", "J\u00f8rgen", "Zo\u0308e", "a ~ b ~ c"])
+@pytest.mark.parametrize("name", ["~ 5", "~~", "~a~ and ~b~", "<strong>Kim", "J\u00f8rgen", "Zo\u0308e", "a ~ b ~ c"])
 def test_other_marks_strike_nothing_through(name: str) -> None:
     assert 1 == len(of(listed([*HEADER, "Name"], [COURSE, BATCH, learner(0), name])))
 

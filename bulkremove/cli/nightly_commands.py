@@ -55,7 +55,7 @@ def nightly(
 ) -> int:
     """Make one run of each night, or of NAME: take the files that are whole, run what may run, hold the rest.
 
-    Nights are run one after the other, so a long one may use up the time window of the next; what keeps one from
+    Nights are run one after the other, so a long one may use up the time window of the next. What keeps one from
     running does not keep the others, and the exit code is the worst. Against a sandbox it takes copies, and nothing
     that a real nightly run reads is changed.
 

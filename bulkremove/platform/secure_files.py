@@ -128,10 +128,19 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
             folder.remove(partial)
 
 
+def regular_file(path: str, flags: int) -> int:
+    """Open a file without waiting for whoever writes into it, as one does for a pipe. Raises OSError for no file."""
+    descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "It is a folder, pipe or device, and no file", path)
+
+
 def read_private(path: Path) -> str | None:
     """The file's text; None if it does not exist. Raises LocalFileFailed, also when other users may read it."""
     try:
-        with path.open(encoding="utf-8") as file:
+        with open(path, encoding="utf-8", opener=regular_file) as file:
             mode = os.fstat(file.fileno()).st_mode
             if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
                 raise LocalFileFailed(

@@ -21,11 +21,14 @@ _DATE_PHRASE = re.compile(
     r"\b(?:effective|lwd|dol|vertragsende|letzter (?:arbeits)?tag|dernier jour|[u\u00fa]ltimo d[i\u00ed]a|"
     r"(?:date|end|last day) of (?:contract|employment|notice|service)|"
     r"(?:contract|employment|notice|service) (?:period )?ends?|"
-    r"last (?:\w+ )?da(?:y|te)|releas(?:e|ed|ing) date|fin de contrat|fin (?:de|del) contrato)\b|^(?:date|datum|fecha)$"
+    r"last (?:\w+ )?da(?:y|te)|releas(?:e|ed|ing) (?:date|on)|fin de contrat|fin (?:de|del) contrato)\b|"
+    r"^(?:date|datum|fecha|end|ende|until)$"
 )
 """Headings of such a date without a word about leaving."""
 _OF_COURSE = re.compile("batch|class|cohort|courses?|program(?:me)?|session|training|kurs|schulung|cours|curso")
 """Words of a heading whose date is that of a course."""
+_NUMBER = re.compile(r"\d\D*\d")
+"""What some cell of a column of dates has."""
 _TIME = re.compile(r"[ t]+\d{1,2}:\d\d.*")
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 _COMPACT = re.compile(r"((?:19|20)\d\d)(\d\d)(\d\d)", re.ASCII)
@@ -47,6 +50,8 @@ def counts(words: Sequence[str], *, is_about_leaving: bool, cells: Mapping[str, 
     is_date = bool(_DATE_PHRASE.search(heading)) or (is_about_leaving and any(map(_DATE_WORD.fullmatch, words)))
     if any(map(_OF_COURSE.fullmatch, words)) or (has_heading and not is_date and not is_about_leaving):
         return {}
+    if not any(map(_NUMBER.search, cells)):
+        return {}  # such as yes and no under "On leave"
     passed = ahead = 0
     blank: dict[str, int] = {}
     for cell, count in cells.items():

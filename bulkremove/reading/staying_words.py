@@ -10,11 +10,12 @@ import re
 import unicodedata
 
 GOING_OR_STAYING = re.compile(
-    r"actions?|(?:is)?(?:in)?activ(?:e|ity)|active?flag|cancell?ed|changes?|current(?:ly)?|deactivated?|decision|"
+    r"actions?|(?:is)?(?:in)?activ(?:e|ity)|active?flag|cancell?ed|changes?|current(?:ly)?|deactivated?|decision|depart(?:s|ed|ing|ure)|"
     r"(?:is)?delet(?:e|ed|ing|ion)|de(?:-?)regist(?:er|ered)|disabled|disenroll?(?:ed)?|drop(?:ped)?|dropout|employed|"
     r"enabled|(?:is|un)?enroll?(?:ed|ment)?|exclu(?:de|ded|sion)|exempt(?:ed)?|exit|going|gone|ignored?|kee?pt?s?|"
     r"leav(?:e|es|er|ers|ing)|left|offboard(?:ed|ing)?|operation|protected|quit|registered|remain(?:s|ing)?|"
-    r"rehired|reinstated|remov(?:e|ed|al|ing)(?:flag)?|resign(?:ed|ation)?|relieving|retain(?:ed)?|"
+    r"rehir(?:e|ed|ing)|reinstated|remov(?:e|ed|al|ing)(?:flag)?|resign(?:ed|ation)?|relieving|retain(?:ed)?|"
+    r"retir(?:e|es|ed|ing|ement)|"
     r"separat(?:ed|ion)|skip|state|\w*status|"
     r"stay(?:s|ing)?|terminat(?:e|ed|ion)|void|withdrawn?|"
     r"abgang(?:sdatum)?|abmelden|abgemeldet|aktiv|aktion|(?:aus|ein)treten|austritt(?:sdatum)?|ausgetreten|"
@@ -33,7 +34,7 @@ FLAG = re.compile("approved|confirmed|done|included?|processed|selected")
 """Words of a heading under which yes and no, or a mark, may say who stays; other values say something else."""
 STAYING = re.compile(
     r"(?:is)?active|current(?:ly)?|done|employed|enabled|(?:is)?enroll?(?:ed|ment)?|exclu(?:de|ded|sion)|exempt(?:ed)?|"
-    r"ignored?|kee?pt?s?|processed|protected|registered|rehired|reinstated|remain(?:s|ing)?|retain(?:ed)?|"
+    r"ignored?|kee?pt?s?|processed|protected|registered|rehir(?:e|ed|ing)|reinstated|remain(?:s|ing)?|retain(?:ed)?|"
     r"skip|stay(?:s|ing)?|"
     r"aktiv|behalten|besch(?:\u00e4|ae)ftigt|bleib(?:t|en)|verbleibt|"
     r"acti(?:f|vo|va)|conserv(?:er|ar)|garder|mantener|permanece|pr[e\u00e9]sent|queda|reste"

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
-_STRUCK = re.compile("[\u0335-\u0338]|~~[^~]+~~")
-"""A stroke laid over the letter before it, or what Markdown strikes through."""
+_STRUCK = re.compile(r"[\u0335-\u0338]|~~[^~]+~~|^ *~[^~\n]+~ *$|<(?:s|del|strike)>", re.IGNORECASE | re.MULTILINE)
+"""A stroke laid over the letter before it, or what Markdown, a chat or HTML strikes through."""
 
 
 def struck_rows(columns: Sequence[Sequence[object]], start: int) -> Iterator[int]:
