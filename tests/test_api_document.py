@@ -79,7 +79,8 @@ def test_a_scheduler_that_repeats_its_task_removes_nobody_twice(tmp_path: Path) 
             assert (0, "") == (done.returncode, done.stderr)
             statuses.append(json.loads(done.stdout.splitlines()[-1]))
     assert statuses[0] == statuses[1]
-    assert 60 == len(statuses[0]) == len([entry for entry in read_log(tmp_path / "log.jsonl") if entry.removal])
+    assert 60 == len(statuses[0])
+    assert 60 == len([entry for entry in read_log(tmp_path / "log.jsonl") if entry.removal])
 
 
 def test_the_tree_of_errors_is_that_of_the_code() -> None:

@@ -23,7 +23,8 @@ from bulkremove.domain.permissions import EVERY_ACCOUNT
 from bulkremove.storage import SqliteStorage
 from tests.virtual_time import VirtualClock
 
-LIFTED = {"limit": "100000/60s"}
+UNCHECKED = {"enrolment_check": "never"}
+LIFTED = {**UNCHECKED, "limit": "100000/60s"}
 """Settings with which the sandbox's own limit is so high that nothing waits."""
 IDS = ["Course ID", "Batch ID", "Learner ID"]
 ROOT = Path(__file__).parent.parent
@@ -126,7 +127,7 @@ def test_ids_in_an_integer_column_with_gaps_are_floats_and_refused(client: SyncC
 
 def test_other_columns_may_hold_anything(client: SyncClient) -> None:
     frame = leavers(client).assign(read=1.5, left=pd.Timestamp("2026-11-30"), note=pd.Series([True, None] * 30))
-    with pytest.raises(FileRefused, match="seems to say who stays"):
+    with pytest.raises(FileRefused, match="seem to say who stays"):
         client.plan(frame)
     plan = client.plan(frame, only="all")
     assert 60 == plan.removals
@@ -196,7 +197,7 @@ def test_only_the_hash_of_the_plan_is_consent(client: SyncClient) -> None:
 
 
 def test_a_plan_over_a_cap_is_refused(tmp_path: Path) -> None:
-    with SyncClient.demo(home=tmp_path / "home", settings={"max_removals": 10}) as client:
+    with SyncClient.demo(home=tmp_path / "home", settings={**UNCHECKED, "max_removals": 10}) as client:
         plan = client.plan(leavers(client))
         assert "60" in (plan.refusal or "")
         with pytest.raises(ConsentMissing):
@@ -212,7 +213,7 @@ def test_protected_learners_are_not_sent(client: SyncClient, tmp_path: Path) -> 
 
 
 def test_four_eyes_hold_the_job_until_somebody_else_approves_it(tmp_path: Path) -> None:
-    with SyncClient.demo(home=tmp_path / "home", settings={"four_eyes": True}) as client:
+    with SyncClient.demo(home=tmp_path / "home", settings={**UNCHECKED, "four_eyes": True}) as client:
         job = submitted(client, client.plan(leavers(client)))
         assert JobState.HELD is job.state
         with pytest.raises(ConsentMissing, match="Two people must agree"):
@@ -261,6 +262,13 @@ def test_rows_that_another_job_may_still_send_are_left_out_and_named(client: Syn
     job = submitted(client, client.plan(leavers(client)))
     plan = client.plan(leavers(client))
     assert ((job.id,), 0) == (plan.open_in, plan.removals)
+
+
+def test_zoho_is_asked_who_the_learners_are_as_the_settings_say(tmp_path: Path) -> None:
+    with SyncClient.demo(home=tmp_path / "home", speed=1.0, settings={"limit": "100000/60s"}) as client:
+        plans = [client.plan(leavers(client), check=check) for check in (None, False, True)]
+    checked = {Status.NOT_ENROLLED: 2}
+    assert [checked, {}, checked] == [plan.excluded for plan in plans]
 
 
 # Results
@@ -334,7 +342,7 @@ class Broken(Exception):
 @pytest.mark.parametrize("way", ["break", "raise", "close"])
 def test_whoever_leaves_the_loop_pauses_the_job(tmp_path: Path, way: str) -> None:
     home = tmp_path / "home"
-    with SyncClient.demo(home=home, speed=1.0) as client:
+    with SyncClient.demo(home=home, speed=1.0, settings=UNCHECKED) as client:
         job = submitted(client, client.plan(leavers(client)))
         run = client.run(job)
 
@@ -373,7 +381,7 @@ def test_a_cancelled_run_leaves_the_job_paused_with_a_report(tmp_path: Path, way
                 started.set()
 
     async def main() -> None:
-        async with Client.demo(home=home, speed=1.0) as client:
+        async with Client.demo(home=home, speed=1.0, settings=UNCHECKED) as client:
             started = asyncio.Event()
             task = asyncio.create_task(follow(client, started))
             await started.wait()
@@ -397,7 +405,7 @@ def test_a_cancelled_run_leaves_the_job_paused_with_a_report(tmp_path: Path, way
 
 def test_a_loop_that_ends_without_closing_the_client_harms_no_run(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    client = Client.demo(home=home, speed=1.0)
+    client = Client.demo(home=home, speed=1.0, settings=UNCHECKED)
 
     async def begin() -> str:
         await client.__aenter__()

@@ -55,11 +55,15 @@ class FileMatch:
 
 @dataclass(frozen=True, slots=True)
 class Folders:
-    """Folders to search: files that can be edited, uploads, and files that wait for a nightly run."""
+    """Folders to search: files that can be edited, uploads, and files that wait for a nightly run.
+
+    ``copies``: files that are copies of the journal, which are deleted as a whole.
+    """
 
     editable: Sequence[Path]
     uploads: Path
     waiting: Sequence[Path]
+    copies: Sequence[Path] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +117,10 @@ async def search_files(learner: str, folders: Folders) -> tuple[Mapping[Path, Fi
         match = await _search(learner, path, manual_steps, is_upload=True)
         if match is not None:
             files[path] = match
+    for path in folders.copies:
+        raw = await asyncio.to_thread(_content, path)
+        if raw is not None and (len(raw) > MAX_FILE_BYTES or _holds(raw, learner)):
+            files[path] = FileMatch(frozenset({0}), hashlib.sha256(raw).digest(), is_deleted=True)
     return files, tuple(manual_steps)
 
 

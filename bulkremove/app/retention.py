@@ -101,7 +101,8 @@ class Retention:
     async def _search(self, learner: str) -> tuple[Mapping[Path, FileMatch], tuple[str, ...]]:
         home, inboxes = self._context.settings.home, night_inboxes(self._context)
         waiting = [folder for inbox in inboxes for folder in (inbox.path, inbox.working_folder)]
-        return await search_files(learner, Folders(_own_folders(home, inboxes), home / "uploads", waiting))
+        folders = Folders(_own_folders(home, inboxes), home / "uploads", waiting, self._storage.kept_copies())
+        return await search_files(learner, folders)
 
     async def _canaries_of(self, learner: str, rows: Mapping[str, int]) -> list[str]:
         """Sentences about first rows that nobody can confirm any more once the learner's data are erased."""
@@ -142,6 +143,8 @@ class Retention:
             await self._jobs.remove_abandoned()
             if not await self._storage.erasure.erase(learner, lambda rows: Act(by, "forgot", {"rows": rows}, at)):
                 raise _rows_open_error(await self._storage.erasure.open_rows_of(learner))
+        # Whether or not the id was found in them, and before the files, among which they are.
+        files += _delete_copies(self._storage, self._context.settings.home, lambda status: True)
         for path, match in erasure.files.items():
             try:
                 await asyncio.to_thread(erase_from, path, match, home=self._context.settings.home)
@@ -200,6 +203,7 @@ async def expire(storage: Storage, home: Path, inboxes: list[Inbox], *, now: Epo
         jobs += 1
     for folder in _ended_folders(inboxes):
         files += _delete_files(folder, home, lambda _, status: status.st_ctime < cutoff)
+    files += _delete_copies(storage, home, lambda status: status.st_ctime < cutoff)
     return DeletionCounts(jobs, files)
 
 
@@ -229,6 +233,12 @@ def _own_folders(home: Path, inboxes: list[Inbox]) -> list[Path]:
 def _ended_folders(inboxes: list[Inbox]) -> list[Path]:
     """The inboxes' folders of files that nightly runs have dealt with."""
     return [folder for inbox in inboxes for folder in (inbox.done, inbox.held)]
+
+
+def _delete_copies(storage: Storage, home: Path, is_due: Callable[[os.stat_result], bool]) -> int:
+    """Delete copies of the journal that were kept before upgrades; returns how many. Raises LocalFileFailed."""
+    names = {path.name for path in storage.kept_copies()}
+    return _delete_files(home, home, lambda name, status: name in names and is_due(status)) if names else 0
 
 
 def _delete_files(folder: Path, home: Path, is_due: Callable[[str, os.stat_result], bool]) -> int:

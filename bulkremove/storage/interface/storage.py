@@ -114,6 +114,10 @@ class Storage(Protocol):
         """Write a consistent copy to a new file; others may write to the storage meanwhile. Raises JournalFailed."""
         ...
 
+    def kept_copies(self) -> list[Path]:
+        """The copies of the journal in the home folder that were kept before newer versions changed it."""
+        ...
+
     async def shrink(self) -> None:
         """Return the space of deleted data to the file system, in short transactions."""
         ...

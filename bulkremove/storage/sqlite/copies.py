@@ -5,17 +5,23 @@ A copy is migrated and checked before it is restored, since its file is not trus
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 from bulkremove.domain.errors import ASK_ADMIN, JournalFailed
+from bulkremove.platform.secure_files import sync_folder
 from bulkremove.storage.sqlite.migrations import migrate, version
 
+KEPT, PARTIAL = "journal-version-", ".partial"
+"""How the names of copies begin that are kept before a migration, and how one ends that is not whole."""
 BUSY_SECONDS = 0.05
 """Seconds between two attempts of a restore to write while another process writes."""
+_log = logging.getLogger("bulkremove.storage")
 
 
 def create(path: Path) -> None:
@@ -51,6 +57,43 @@ def damage_of(connection: sqlite3.Connection) -> str:
     except sqlite3.DatabaseError as error:
         return str(error)
     return "" if first == "ok" else str(first)
+
+
+def keep_version(path: Path, version: int) -> None:
+    """Keep a copy of a journal beside it before a newer version changes it. Raises JournalFailed without one.
+
+    A process that is killed meanwhile leaves a partial one, in whose place the next one is made.
+    """
+    place = next(place for place in _places(path, version) if not place.exists())
+    partial = place.with_name(f"{place.name}{PARTIAL}")
+    try:
+        partial.unlink(missing_ok=True)
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as source:
+            copy_out(source, partial)
+        partial.rename(place)
+        sync_folder(place.parent)
+    except (OSError, sqlite3.Error) as error:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        why = getattr(error, "strerror", None) or error
+        raise JournalFailed(
+            f"The journal is of an older version, and no copy of it can be kept before it is changed: {why}. Nothing "
+            "was changed.",
+            hint=f"Make room in {path.parent}, and start again.",
+        ) from None
+    _log.warning("The journal is of an older version. A copy of it is kept as %s before it is changed.", place)
+
+
+def kept_versions(home: Path) -> list[Path]:
+    """The copies of the journal that ``keep_version`` has left in a home folder, also partial ones."""
+    return sorted(home.glob(f"{KEPT}*.db*"))
+
+
+def _places(path: Path, version: int) -> Iterator[Path]:
+    """Where a copy may go: a journal that was put back is changed again, and both copies stay."""
+    yield path.with_name(f"{KEPT}{version}.db")
+    for number in count(2):
+        yield path.with_name(f"{KEPT}{version}-{number}.db")
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.resources import files
 
 from bulkremove.domain.errors import JournalFailed
@@ -63,17 +63,22 @@ def check_version(connection: sqlite3.Connection) -> int:
     return found
 
 
-def migrate(connection: sqlite3.Connection, *, marked: bool) -> None:
+def migrate(
+    connection: sqlite3.Connection, *, marked: bool, keep_copy: Callable[[int], None] = lambda version: None
+) -> None:
     """Bring the schema to the newest version, in one transaction.
 
     ``marked``: whether there is a mark beside the file. Marks came with ``WITH_COUNTER``, so a file of an older version
-    must be a copy then. Raises sqlite3.Error, and JournalFailed for a file of a newer bulkremove.
+    must be a copy then. ``keep_copy`` is called with the version of a file that is about to be changed, while nobody
+    else can write. Raises what it raises, sqlite3.Error, and JournalFailed for a file of a newer bulkremove.
     """
     before = check_version(connection)
     if before == len(MIGRATIONS):
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
+        if before:
+            keep_copy(before)
         for name in MIGRATIONS[before:]:
             script = files("bulkremove.storage.sqlite").joinpath("schema", name).read_text(encoding="utf-8")
             for statement in _statements(script):

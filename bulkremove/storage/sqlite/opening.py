@@ -36,7 +36,7 @@ def open_writer(path: Path, mark: HighWaterMark) -> sqlite3.Connection:
         _check_file(path)
         connection = sqlite3.connect(path, timeout=OPEN_SECONDS, isolation_level=None, check_same_thread=False)
         try:
-            _prepare(connection, mark)
+            _prepare(connection, path, mark)
         except BaseException:
             connection.close()
             raise
@@ -76,7 +76,7 @@ def _check_file(path: Path) -> None:
         )
 
 
-def _prepare(connection: sqlite3.Connection, mark: HighWaterMark) -> None:
+def _prepare(connection: sqlite3.Connection, path: Path, mark: HighWaterMark) -> None:
     _set_up(connection)
     if not connection.execute("PRAGMA page_count").fetchone()[0]:
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # without effect later, and it would wait for a writer
@@ -84,7 +84,8 @@ def _prepare(connection: sqlite3.Connection, mark: HighWaterMark) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA fullfsync = ON")
-    migrate(connection, marked=mark.read_or_nothing() != Mark())
+    marked = mark.read_or_nothing() != Mark()
+    migrate(connection, marked=marked, keep_copy=lambda version: copies.keep_version(path, version))
     connection.execute("PRAGMA foreign_keys = ON")  # after the migration, which may rebuild a table
     connection.execute(f"PRAGMA busy_timeout = {round(BUSY_SECONDS * 1000)}")
 

@@ -10,6 +10,7 @@ from bulkremove.storage.sqlite.attempts import SqliteAttempts
 from bulkremove.storage.sqlite.audit import SqliteAudit
 from bulkremove.storage.sqlite.canaries import SqliteCanaries
 from bulkremove.storage.sqlite.claims import SqliteClaims
+from bulkremove.storage.sqlite.copies import kept_versions
 from bulkremove.storage.sqlite.database import Database
 from bulkremove.storage.sqlite.erasure import SqliteErasure
 from bulkremove.storage.sqlite.identity import generation_of
@@ -67,6 +68,9 @@ class SqliteStorage:
 
     async def backup(self, path: Path) -> None:
         await self._database.backup(path)
+
+    def kept_copies(self) -> list[Path]:
+        return kept_versions(self._path.parent)
 
     async def shrink(self) -> None:
         while await self._database.shrink(_SHRINK_PAGES):
