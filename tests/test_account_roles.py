@@ -41,6 +41,9 @@ ACCESS = {
 }
 NOT_ABOUT_ONE_ACCOUNT = {
     "/": "some",
+    "/jobs": "some",
+    "/nights": "some",
+    "/help": "some",
     "/uploads": "some",
     "/find": "some",
     "/find/{course}": "some",
@@ -199,14 +202,15 @@ async def test_lists_searches_figures_and_the_log_hold_the_accounts_of_a_person_
         for name, accounts in (("ada", ["bureau", "school"]), ("sam", ["school"]), ("ole", ["bureau"])):
             hidden = [secret for other in {"school", "bureau"} - {*accounts} for secret in one.secrets(other)]
             async with one.signed_in(name) as visitor, one.program(name) as program:
-                pages = [await visitor.get(path) for path in ("/", "/?q=leavers", "/?state=held&q=csv", "/?page=1")]
+                paths = ("/jobs", "/jobs?q=leavers", "/jobs?state=held&q=csv", "/jobs?page=1", "/nights")
+                home, pages = await visitor.get("/"), [await visitor.get(path) for path in paths]
                 listed = await program.get("/jobs?q=leavers")
                 figures = await visitor.ask("GET", "/metrics", headers=program.headers)
                 log = await visitor.get("/audit")
-            shown = [*pages, listed, figures, *([log] if name != "ole" else [])]
+            shown = [home, *pages, listed, figures, *([log] if name != "ole" else [])]
             assert [] == [secret for reply in shown for secret in hidden if secret in reply.text], name
             assert all(one.jobs[account].id in page.text for account in accounts for page in pages)
-            assert all(one.uploads[account] in pages[0].text for account in accounts)
+            assert all(one.uploads[account] in home.text for account in accounts)
             assert accounts == sorted(job["account"] for job in listed.json["jobs"])  # type: ignore[attr-defined] # JSON
             assert f'bulkremove_jobs{{state="held"}} {len(accounts)}.0' in figures.text
             assert f'bulkremove_rows{{status="pending"}} {3 * len(accounts)}.0' in figures.text
@@ -240,7 +244,7 @@ async def test_an_account_that_is_added_later_is_seen_by_those_alone_who_see_all
         later = await stored(
             app, await app.plans.preview(tmp_path / "later.csv", name="l.csv", options=ReadOptions()), tmp_path
         )
-        assert [True, False] == [later.id in (await visitor.get("/")).text for visitor in (ada, sam)]
+        assert [True, False] == [later.id in (await visitor.get("/jobs")).text for visitor in (ada, sam)]
         assert [200, 404] == [(await visitor.get(f"/jobs/{later.id}")).status for visitor in (ada, sam)]
 
 

@@ -103,7 +103,7 @@ async def test_a_reviewed_job_goes_on_only_with_the_number_of_rows_left(tmp_path
     job = await interrupted(tmp_path)
     async with a_month_later(tmp_path) as one, one.visitor() as person:
         left = (await one.app.jobs.tally(await one.app.jobs.find(job))).open
-        assert "needs review (paused)" in (await person.get("/")).text
+        assert "Needs review" in (await person.get("/jobs")).text
         shown = await person.get(f"/jobs/{job}")
         assert f"It last ran 30 days ago, and {left} rows are left." in shown.text
         assert f'data-wanted="{left}"' in shown.text

@@ -60,7 +60,7 @@ async def confirmed(visitor: Visitor, content: str) -> str:
 async def test_the_whole_way_from_a_file_to_the_downloads(tmp_path: Path) -> None:
     world, _ = crowd(tmp_path, 20, missing=2)
     async with running_site(tmp_path / "home", world=world) as one, one.visitor() as visitor:
-        assert "There are no jobs yet" in (await visitor.get("/")).text
+        assert "There are no jobs yet" in (await visitor.get("/jobs")).text
         plan = await visitor.upload(triples(20) + triples(1).splitlines()[1] + "\nx,1,2,bad\n")
         assert 2 == plan.text.count(DRY_RUN)
         assert "Remove 20 learners" in plan.text
@@ -79,7 +79,7 @@ async def test_the_whole_way_from_a_file_to_the_downloads(tmp_path: Path) -> Non
         assert 18 == len(undo) - 1
         assert 404 == (await visitor.get(f"/jobs/{job}/retry.csv")).status
         assert "polyline" in page
-        assert job in (await visitor.get("/")).text
+        assert job in (await visitor.get("/jobs")).text
 
 
 async def test_a_second_confirmation_leads_to_the_same_job(tmp_path: Path) -> None:
@@ -315,14 +315,14 @@ async def test_the_jobs_are_shown_a_page_at_a_time_and_by_state_and_file(tmp_pat
                 f"job-{number:02}", "a", "h", f"file{number % 2}.csv", "", None, ("c",), Roles(0, 0, 0), "x", state
             )
             await one.app.context.storage.jobs.create(replace(job, created_at=Epoch(number)), [])
-        first = await visitor.get("/")
+        first = await visitor.get("/jobs")
         assert ("job-59" in first.text, "job-10" in first.text, "job-09" in first.text) == (True, True, False)
         assert "Older jobs" in first.text
-        second = await visitor.get("/?page=2")
+        second = await visitor.get("/jobs?page=2")
         assert ("job-59" in second.text, "job-09" in second.text, "Newer jobs" in second.text) == (False, True, True)
-        held = await visitor.get("/?state=held")
+        held = await visitor.get("/jobs?state=held")
         assert ("job-03" in held.text, "job-59" in held.text) == (True, False)
-        assert "No job matches" in (await visitor.get("/?state=held&q=file0")).text
+        assert "No job matches" in (await visitor.get("/jobs?state=held&q=file0")).text
     program = Bulkremove(tmp_path / "home", environment())
     assert ["job-03"] == [line.split()[0] for line in program("jobs", "--state", "held").stdout.splitlines()]
     page = program("jobs", "-n", "10", "--page", "6")
@@ -385,7 +385,7 @@ async def test_a_short_job_does_not_wait_behind_a_long_one(tmp_path: Path) -> No
         before = (await one.app.jobs.tally(await one.app.jobs.find(long)))[Status.REMOVED]
         home = (await visitor.get("/")).text
         assert "each gets its turn" in home
-        order = home[home.index('id="order"') : home.index('id="jobs"')]
+        order = home[home.index('id="order"') :]
         assert order.index(short) < order.index(long)
         assert JobState.FINISHED == await ended(one, short)
         meanwhile = (await one.app.jobs.tally(await one.app.jobs.find(long)))[Status.REMOVED] - before
@@ -602,7 +602,7 @@ async def test_nothing_that_the_person_did_is_missing_from_the_audit_log(tmp_pat
 async def test_an_unexpected_error_shows_no_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with running_site(tmp_path) as one, one.visitor() as visitor:
         monkeypatch.setattr(one.app, "jobs", lambda: 1 / 0)
-        reply = await visitor.get("/")
+        reply = await visitor.get("/jobs")
         assert 500 == reply.status
         assert "Something unexpected happened" in reply.text
         assert "ZeroDivision" not in reply.text

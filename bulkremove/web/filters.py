@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
+from markupsafe import Markup
+
 from bulkremove.domain.clock import Epoch
+from bulkremove.domain.standing import Standing
 from bulkremove.platform import local_time
+from bulkremove.web.icons import icon
 
 
 def grouped(number: int) -> str:
@@ -11,11 +17,34 @@ def grouped(number: int) -> str:
     return f"{number:,}"
 
 
-def local(at: Epoch | None) -> str:
-    """Format a time as local time with its zone; empty for None."""
-    return "" if at is None else f"{local_time.local(at):%Y-%m-%d %H:%M:%S %Z}"
+def local(at: Epoch | None) -> Markup:
+    """Format a time as the server's local time with its zone; empty for None. The browser shows it in its own zone."""
+    if at is None:
+        return Markup("")
+    moment = datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+    return Markup('<time datetime="{}">{:%Y-%m-%d %H:%M:%S %Z}</time>').format(moment, local_time.local(at))
+
+
+def about(seconds: float) -> str:
+    """Format a duration that nobody knows exactly: ``less than a minute``, ``about 3 min``, ``about 2 h 10 min``."""
+    minutes = round(seconds / 60)
+    if minutes < 1:
+        return "less than a minute"
+    hours, minutes = divmod(minutes, 60)
+    if not hours:
+        return f"about {minutes} min"
+    minutes = round(minutes / 10) * 10
+    if minutes == 60:
+        hours, minutes = hours + 1, 0
+    return f"about {hours} h {minutes} min" if minutes else f"about {hours} h"
 
 
 def name(value: str) -> str:
     """Format the value of a status or state as text: ``not_found`` becomes ``not found``."""
     return value.replace("_", " ")
+
+
+def pill(shown: Standing | tuple[str, str, str]) -> Markup:
+    """Show a standing, or words with tone and icon, as a word with its color and icon."""
+    words, tone, picture = (shown.label, shown.tone, shown.icon) if isinstance(shown, Standing) else shown
+    return Markup('<span class="state {}">{}{}</span>').format(tone, icon(picture), words)

@@ -11,17 +11,15 @@ from typing import Any
 
 from aiohttp import web
 
-from bulkremove.app import App, Consent, Preview, QuotaUsage
-from bulkremove.app.backup import REPLACED
+from bulkremove.app import App, Consent, Preview
 from bulkremove.app.consent import is_same_person
 from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.app.matching import has_names
 from bulkremove.app.reenrolments import undo_text
-from bulkremove.domain.clock import later
 from bulkremove.domain.enrolment_check import EnrolmentCheck, Flag
-from bulkremove.domain.errors import ActionRefused, BulkremoveError
+from bulkremove.domain.errors import ActionRefused
 from bulkremove.domain.ids import without_ids
-from bulkremove.domain.job import FrontEnd, JobState
+from bulkremove.domain.job import FrontEnd
 from bulkremove.domain.listing import Learner
 from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.domain.permissions import Permission
@@ -33,8 +31,6 @@ from bulkremove.reading.chosen_rows import VALUE_WORDS
 from bulkremove.reading.columns import possible_matches
 from bulkremove.reading.options import Hidden, Match, ReadOptions
 from bulkremove.report import write_plan
-from bulkremove.storage.interface.jobs import VISIBLE
-from bulkremove.web.account_choice import accounts_for
 from bulkremove.web.lookups import Lookups
 from bulkremove.web.responses import download, page, page_number, parse_number, read_form
 from bulkremove.web.routes import FILE_FORM, FORM, Route, Scope, person
@@ -49,7 +45,7 @@ TO_REMOVE = "remove"
 
 
 class PlanPages:
-    """The handlers of the home page and of uploads."""
+    """The handlers of uploads."""
 
     def __init__(self, app: App, supervisor: JobSupervisor, uploads: Uploads, lookups: Lookups) -> None:
         self._app, self._supervisor, self._uploads, self._lookups = app, supervisor, uploads, lookups
@@ -57,7 +53,6 @@ class PlanPages:
     def routes(self) -> list[Route]:
         """List the routes of these handlers."""
         return [
-            Route("GET", "/", self.home, Scope.SOME, Permission.LOOK),
             Route("POST", "/uploads", self.upload, Scope.SOME, Permission.PREPARE, FILE_FORM),
             Route("GET", "/uploads/{upload}", self.plan, Scope.UPLOAD, Permission.LOOK),
             Route("POST", "/uploads/{upload}", self.update_options, Scope.UPLOAD, Permission.PREPARE, FORM),
@@ -67,39 +62,6 @@ class PlanPages:
             Route("POST", "/uploads/{upload}/mismatched", self.include, Scope.UPLOAD, Permission.PREPARE, FORM),
             Route("POST", "/uploads/{upload}/confirm", self.confirm, Scope.UPLOAD, Permission.APPROVE, FORM),
         ]
-
-    async def home(self, request: web.Request) -> web.StreamResponse:
-        """Show the home page: upload form, open plans, limits and a page of the jobs, of the person's accounts."""
-        seen, locked = person(request).seen, dict[str, float]()
-        allowances: list[tuple[str, QuotaUsage | None, str]] = []
-        for name in self._app.accounts.names():
-            if name not in seen:
-                continue
-            try:
-                usage = await self._app.for_account(name).accounts.allowance()
-            except BulkremoveError as error:
-                allowances.append((name, None, error.page_text))
-            else:
-                allowances.append((name, usage, ""))
-                locked[name] = usage.locked
-        query, number = request.query, page_number(request)
-        state_filter, text = query.get("state", ""), query.get("q", "").strip()
-        state = JobState(state_filter) if state_filter in set(VISIBLE) else None
-        jobs, tallies, has_more = await self._app.jobs.page(accounts=seen, page=number, state=state, source=text)
-        now, speed = self._app.clock.wall(), self._app.clock.speed
-        under_way = [(job, seconds) for job, seconds in await self._supervisor.running_by_end() if job.account in seen]
-        ends = [(job, (seconds + locked.get(job.account, 0.0)) / speed) for job, seconds in under_way]
-        order = [(job, seconds, later(now, seconds)) for job, seconds in ends]
-        context: dict[str, Any] = {"allowances": allowances, "order": order, "states": VISIBLE}
-        context |= {"jobs": [(job, tallies[job.id]) for job in jobs], "waiting": self._uploads.waiting(seen)}
-        context |= {
-            "accounts": accounts_for(self._app, person(request)),
-            "show_account": len({*(name for name, *_ in allowances), *(job.account for job in jobs)}) > 1,
-        }
-        context |= {"wanted": state_filter, "text": text, "page": number, "more": has_more, "speed": speed}
-        context |= {"replaced": REPLACED if await self._app.backups.is_replaced() else ""}
-        context |= {"need_review": {job.id for job in jobs if job.needs_review(now)}}
-        return page("home.html", request, context)
 
     async def upload(self, request: web.Request) -> web.StreamResponse:
         """Store the file of the upload form and redirect to its plan."""

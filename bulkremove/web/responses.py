@@ -38,8 +38,9 @@ def page(
     status: int = 200,
     headers: Mapping[str, str] = {},
 ) -> web.Response:
-    """Render a whole page; its template also gets the request's ``person``, which is None before sign-in."""
-    response = render_template(template, request, {**context, "person": request.get(PERSON)}, status=status)
+    """Render a whole page; its template also gets the ``path`` and the ``person``, None before sign-in."""
+    frame = {"person": request.get(PERSON), "path": request.path}
+    response = render_template(template, request, {**context, **frame}, status=status)
     response.headers.update(headers)
     return response
 

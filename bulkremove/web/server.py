@@ -9,6 +9,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 import aiohttp_jinja2
@@ -24,6 +25,8 @@ from bulkremove.domain.hosts import is_loopback
 from bulkremove.domain.job import EndReason
 from bulkremove.domain.permissions import Access
 from bulkremove.domain.row import Status
+from bulkremove.domain.standing import Standing
+from bulkremove.domain.status_words import label_of, meaning_of
 from bulkremove.report import duration, pluralize
 from bulkremove.web import filters
 from bulkremove.web.account_pages import AccountPages
@@ -32,12 +35,15 @@ from bulkremove.web.connections import listening
 from bulkremove.web.error_pages import error_middleware
 from bulkremove.web.events import LiveUpdates
 from bulkremove.web.find_pages import FindPages
+from bulkremove.web.frame import only_account
+from bulkremove.web.icons import icon
 from bulkremove.web.job_pages import JobPages
 from bulkremove.web.lookups import Lookups
+from bulkremove.web.overview_pages import OverviewPages
 from bulkremove.web.plan_pages import PlanPages
 from bulkremove.web.put_back_pages import PutBackPages
 from bulkremove.web.responses import MAX_FORM_BYTES
-from bulkremove.web.routes import Person, Route
+from bulkremove.web.routes import Route
 from bulkremove.web.security import Address, make_header_signal, make_security_middleware
 from bulkremove.web.sessions import Sessions
 from bulkremove.web.sign_in import LoginPages
@@ -59,6 +65,7 @@ def make_site(
     all_routes: list[Route] = [
         *LoginPages(app, sessions, sign_ins, address).routes(),
         *(AccountPages(app, sessions, sign_ins).routes() if address.sign_on is None else ()),
+        *OverviewPages(app, supervisor, uploads).routes(),
         *PlanPages(app, supervisor, uploads, lookups).routes(),
         *FindPages(app, uploads).routes(),
         *PutBackPages(app, uploads, lookups).routes(),
@@ -87,18 +94,22 @@ def _add_templates(site: web.Application, app: App, sessions: Sessions) -> None:
         lstrip_blocks=True,
     )
 
-    def only_account(who: Person) -> tuple[str, str] | None:
-        """Account and host of all that a person sees here; None if there are several accounts, or none."""
-        names = [name for name in app.accounts.names() if name in who.seen]
-        return (names[0], app.for_account(names[0]).settings.host) if len(names) == 1 else None
-
     environment.globals.update(
-        only_account=only_account, sandbox=app.settings.is_sandbox, Status=Status, users=sessions.users
+        only_account=partial(only_account, app),
+        sandbox=app.settings.is_sandbox,
+        Status=Status,
+        Standing=Standing,
+        users=sessions.users,
+        icon=icon,
     )
     environment.filters.update(
         grouped=filters.grouped,
         local=filters.local,
         lasts=duration,
+        about=filters.about,
+        pill=filters.pill,
+        label=label_of,
+        meaning=meaning_of,
         name=filters.name,
         pluralize=pluralize,
         facts=facts_in_words,

@@ -14,8 +14,8 @@ from bulkremove.web.sessions import MAX_LOCAL_SESSION_SECONDS, Sessions
 from bulkremove.web.sign_in_throttle import KnownBrowsers, SignInThrottle, SignInThrottled
 
 _FILES = Path(__file__).parent / "static"
-_OPEN_FILES = ("page.css", "icon.svg")
-"""The static files that are served without authentication, because the sign-in page needs them."""
+_OPEN_FILES = (".css", ".svg")
+"""Endings of the static files that are served without authentication, because the sign-in page needs them."""
 _CACHE_CONTROL = "private, max-age=300"
 KNOWN_BROWSER_SECONDS = 365 * 24 * 3600
 """Seconds for which a browser on which somebody has signed in is known."""
@@ -35,7 +35,7 @@ class LoginPages:
                 "GET",
                 f"/static/{path.name}",
                 self.file,
-                Scope.NOBODY if path.name in _OPEN_FILES else Scope.ONESELF,
+                Scope.NOBODY if path.suffix in _OPEN_FILES else Scope.ONESELF,
                 for_one_time=True,
             )
             for path in sorted(_FILES.iterdir())

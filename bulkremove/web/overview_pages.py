@@ -1,0 +1,107 @@
+"""The pages of the frame's navigation: new removal, jobs, nights and help."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from bulkremove.app import App, QuotaUsage
+from bulkremove.app.backup import REPLACED
+from bulkremove.app.job_supervisor import JobSupervisor
+from bulkremove.domain.clock import Epoch, later
+from bulkremove.domain.errors import BulkremoveError
+from bulkremove.domain.job import Job, JobState, Tally
+from bulkremove.domain.permissions import AccountSet, Permission
+from bulkremove.domain.standing import Standing, standing_of
+from bulkremove.storage.interface.jobs import VISIBLE
+from bulkremove.web.account_choice import accounts_for
+from bulkremove.web.night_facts import night_facts
+from bulkremove.web.responses import page, page_number
+from bulkremove.web.routes import Route, Scope, person
+from bulkremove.web.uploads import Uploads
+
+
+class OverviewPages:
+    """The handlers of the pages that the navigation names."""
+
+    def __init__(self, app: App, supervisor: JobSupervisor, uploads: Uploads) -> None:
+        self._app, self._supervisor, self._uploads = app, supervisor, uploads
+
+    def routes(self) -> list[Route]:
+        """List the routes of these handlers."""
+        return [
+            Route("GET", "/", self.home, Scope.SOME, Permission.LOOK),
+            Route("GET", "/jobs", self.jobs, Scope.SOME, Permission.LOOK),
+            Route("GET", "/nights", self.nights, Scope.SOME, Permission.LOOK),
+            Route("GET", "/help", self.help, Scope.SOME, Permission.LOOK),
+        ]
+
+    async def home(self, request: web.Request) -> web.StreamResponse:
+        """Show where a new removal begins, the drafts, and what is under way."""
+        seen = person(request).seen
+        context: dict[str, Any] = {"waiting": self._uploads.waiting(seen), "order": await self._order(seen)}
+        context |= {"accounts": accounts_for(self._app, person(request)), "show_account": self._shows_account(seen)}
+        context |= {"replaced": REPLACED if await self._app.backups.is_replaced() else ""}
+        return page("home.html", request, context | await self._allowances(seen))
+
+    async def jobs(self, request: web.Request) -> web.StreamResponse:
+        """Show a page of the jobs, and how much of each account's limit is used."""
+        seen, query, number = person(request).seen, request.query, page_number(request)
+        state_filter, text = query.get("state", ""), query.get("q", "").strip()
+        state = JobState(state_filter) if state_filter in set(VISIBLE) else None
+        jobs, tallies, has_more = await self._app.jobs.page(accounts=seen, page=number, state=state, source=text)
+        standings = [(job, tallies[job.id], await self._standing(job, tallies[job.id])) for job in jobs]
+        accounts = {*self._accounts(seen), *(job.account for job in jobs)}
+        context: dict[str, Any] = {"jobs": standings, "order": await self._order(seen), "states": VISIBLE}
+        context |= {"wanted": state_filter, "text": text, "page": number, "more": has_more}
+        return page("jobs.html", request, context | await self._allowances(seen) | {"show_account": len(accounts) > 1})
+
+    async def nights(self, request: web.Request) -> web.StreamResponse:
+        """Show the nights of the person's accounts, with their next and last runs and what waits for a person."""
+        seen = person(request).seen
+        nights = [await night_facts(self._app, night) for night in self._app.settings.nights]
+        held, _, _ = await self._app.jobs.page(accounts=seen, state=JobState.HELD)
+        scheduled, _, _ = await self._app.jobs.page(accounts=seen, state=JobState.SCHEDULED)
+        waiting = [(job, await self._standing(job, await self._app.jobs.tally(job))) for job in [*held, *scheduled]]
+        return page(
+            "nights.html",
+            request,
+            {"nights": [facts for facts in nights if facts.account in seen], "waiting": waiting},
+        )
+
+    async def help(self, request: web.Request) -> web.StreamResponse:
+        """Show how a removal works, and what the words of the page mean."""
+        return page("help.html", request, {})
+
+    def _accounts(self, seen: AccountSet) -> list[str]:
+        return [name for name in self._app.accounts.names() if name in seen]
+
+    def _shows_account(self, seen: AccountSet) -> bool:
+        return len({*self._accounts(seen), *(upload.account for upload in self._uploads.waiting(seen))}) > 1
+
+    async def _allowances(self, seen: AccountSet) -> dict[str, Any]:
+        """How much of the limit of each account is used, or why that is not known."""
+        allowances: list[tuple[str, QuotaUsage | None, str]] = []
+        for name in self._accounts(seen):
+            try:
+                usage = await self._app.for_account(name).accounts.allowance()
+            except BulkremoveError as error:
+                allowances.append((name, None, error.page_text))
+            else:
+                allowances.append((name, usage, ""))
+        return {"allowances": allowances, "speed": self._app.clock.speed}
+
+    async def _order(self, seen: AccountSet) -> list[tuple[Job, float, Epoch]]:
+        """The jobs under way, those that end first at the front, with the seconds until then and the time."""
+        order, speed, now = list[tuple[Job, float, Epoch]](), self._app.clock.speed, self._app.clock.wall()
+        locked = {name: usage.locked for name, usage, _ in (await self._allowances(seen))["allowances"] if usage}
+        for job, seconds in await self._supervisor.running_by_end():
+            if job.account in seen:
+                left = (seconds + locked.get(job.account, 0.0)) / speed
+                order.append((job, left, later(now, left)))
+        return order
+
+    async def _standing(self, job: Job, tally: Tally) -> Standing:
+        is_running = self._supervisor.running(job.id) is not None or await self._app.jobs.is_running(job)
+        return standing_of(job, tally, now=self._app.clock.wall(), is_running=is_running)
