@@ -360,7 +360,7 @@ async def test_a_report_of_another_accounts_job_tells_nothing_of_it(tmp_path: Pa
 def without_ids(reply: Reply, job: str) -> str:
     """A page without what differs between two uploads of the same content."""
     text = re.sub(r"[0-9a-f]{64}", "HASH", reply.text.replace(job, "JOB").replace(reply.url.rpartition("/")[2], "ID"))
-    return re.sub(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]+", "TIME", text)
+    return re.sub(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:]+", "TIME", text)
 
 
 async def test_a_wording_of_another_account_is_not_withdrawn_by_its_number(tmp_path: Path) -> None:
