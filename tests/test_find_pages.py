@@ -39,7 +39,7 @@ async def site_of(tmp_path: Path, *, settings: dict[str, object] | None = None, 
 ]:  # fmt: skip
     options: dict[str, Any] = {"canary": "live", **(settings or {})}
     async with (
-        running_site(tmp_path / "home", world=world(tmp_path, **of_world), speed=300.0, **options) as one,
+        running_site(tmp_path / "home", world=world(tmp_path, **of_world), speed=100.0, **options) as one,
         one.visitor() as visitor,
     ):
         yield one, visitor
@@ -152,7 +152,7 @@ def two_batches(tmp_path: Path, count: int = COUNT) -> Path:
 
 async def test_who_is_ticked_in_one_batch_stays_in_the_others(tmp_path: Path) -> None:
     file = two_batches(tmp_path)
-    async with running_site(tmp_path / "home", world=file, speed=300.0) as one, one.visitor() as visitor:
+    async with running_site(tmp_path / "home", world=file, speed=100.0) as one, one.visitor() as visitor:
         shown = await visitor.get(f"/find/{COURSE}/all")
         boxes = re.findall(r'name="learner" value="([^"]*)"', shown.text)
         assert 2 * COUNT == len({*boxes})
@@ -456,7 +456,7 @@ async def test_whoever_chose_people_or_ticked_other_addresses_does_not_confirm_a
     file, own = world(tmp_path), dict[str, Any](enrolment_check="always", four_eyes=True)
     access = {"kim": Access.parse(["approver"]), "lee": Access.parse(["approver"])}
     async with (
-        running_site(tmp_path / "home", world=file, speed=300.0, access=access, **own) as one,
+        running_site(tmp_path / "home", world=file, speed=100.0, access=access, **own) as one,
         one.strangers() as (kim, lee),
     ):
         await kim.sign_in("kim")
@@ -511,7 +511,7 @@ async def test_a_check_is_void_when_a_retry_has_other_rows_than_it_looked_at(tmp
     tree = json.loads(file.read_text())
     tree["faults"] = {"learners": {learner(0): ["html_200"], learner(1): ["html_200"]}}
     file.write_text(json.dumps(tree))
-    async with running_site(tmp_path / "home", world=file, speed=300.0) as one, one.visitor() as visitor:
+    async with running_site(tmp_path / "home", world=file, speed=100.0) as one, one.visitor() as visitor:
         job = (await visitor.confirm(await visitor.upload(content))).url
         await until(lambda: one.supervisor.running(job.rpartition("/")[2]) is None)
         await visitor.post(f"{job}/cancel")
@@ -551,7 +551,7 @@ async def test_no_name_of_zoho_s_is_markup(tmp_path: Path, path: str) -> None:
     tree["courses"][0]["name"] = tree["batches"][0]["name"] = "<b>Fire"
     tree["batches"][0]["learners"][0]["name"] = '"><script>alert(1)</script>'
     file.write_text(json.dumps(tree))
-    async with running_site(tmp_path / "home", world=file, speed=300.0) as one, one.visitor() as visitor:
+    async with running_site(tmp_path / "home", world=file, speed=100.0) as one, one.visitor() as visitor:
         shown = await visitor.get(f"{path}?q=fire")
         assert not re.search(r"<b>Fire|<script>alert", shown.text)
         assert "&lt;" in shown.text
