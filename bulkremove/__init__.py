@@ -7,6 +7,8 @@ without them.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from bulkremove.domain.version import __version__
+
 if TYPE_CHECKING:
     from bulkremove.domain.errors import (
         ActionRefused,
@@ -39,8 +41,6 @@ if TYPE_CHECKING:
     from bulkremove.python_api.client import Client
     from bulkremove.python_api.sync_client import SyncClient
     from bulkremove.python_api.values import Job, Plan, Progress, Result
-
-__version__ = "0.1.0"
 
 __all__ = [
     "ActionRefused",

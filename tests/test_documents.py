@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from importlib import import_module
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from bulkremove.domain.data_centers import DATA_CENTERS
 from bulkremove.domain.job import JobState
 from bulkremove.domain.ledger import SuspensionReason
 from bulkremove.domain.row import RowState, Status
+from bulkremove.domain.version import __version__
 from bulkremove.engine.decision_table import RULES
 
 ROOT = Path(__file__).parent.parent
@@ -46,6 +48,18 @@ def test_the_glossary_has_every_noun_of_the_domain_and_every_state() -> None:
     states = [state.value for states in (JobState, RowState, Status, SuspensionReason) for state in states]
     assert len(nouns) > 20
     assert [] == [word for word in (*nouns, *states) if f"`{word}`" not in glossary]
+
+
+def test_the_index_of_the_decisions_has_each_with_its_title() -> None:
+    folder = ROOT / "docs" / "decisions"
+    titles = {path: path.read_text(encoding="utf-8").partition("\n")[0] for path in sorted(folder.glob("0*.md"))}
+    lines = [f"| [{path.name[:4]}]({path.name}) | {title.partition('. ')[2]} |" for path, title in titles.items()]
+    assert lines == [line for line in (folder / "README.md").read_text(encoding="utf-8").splitlines() if "](" in line]
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["version"] == __version__
 
 
 def test_the_error_tree_is_that_of_the_classes() -> None:

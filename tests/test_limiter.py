@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bulkremove.domain.attempt import Outcome, PendingRow, Permit
-from bulkremove.domain.clock import Monotonic, later
+from bulkremove.domain.clock import DAY_SECONDS, Monotonic, later
 from bulkremove.domain.job import EndReason, Job, JobState
 from bulkremove.domain.ledger import Quota, SuspensionReason
 from bulkremove.domain.plan import PlannedRow
@@ -29,7 +29,6 @@ from bulkremove.engine.events import Lockout, RunEnd
 from bulkremove.engine.fair_queue import FairQueue
 from bulkremove.engine.rate_limiter import AttemptEnd, RateLimiter
 from bulkremove.engine.slot_decisions import DayUsedUp, NoSlot, Signal, Waiting, WaitsExhausted, YieldToOtherRow
-from bulkremove.engine.slot_rules import DAY_SECONDS
 from bulkremove.storage import SqliteStorage
 from bulkremove.storage.interface.attempts import AttemptOutcome, AttemptStore, DoneElsewhere, SlotRule
 from bulkremove.storage.sqlite.attempts import SqliteAttempts

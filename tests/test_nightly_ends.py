@@ -118,7 +118,7 @@ async def test_the_metrics_say_how_the_last_night_ended_and_what_waits(tmp_path:
         start, end = (figures[f"bulkremove_last_nightly_run_{name}_seconds", "nightly"] for name in ("start", "end"))
         assert before <= start <= end
         assert 1 == figures["bulkremove_jobs", "held"]
-        assert (await one.job()).driven_at == pytest.approx(figures["bulkremove_oldest_held_seconds"])
+        assert (await one.job()).last_run_at == pytest.approx(figures["bulkremove_oldest_held_seconds"])
         assert abs(figures["bulkremove_clock_skew_seconds", "nightly"]) < 5
 
 

@@ -17,7 +17,22 @@ import pandas as pd
 import pytest
 
 import bulkremove
-from bulkremove import Client, ConsentMissing, FileRefused, Job, JobBusy, JobState, Plan, Status, SyncClient
+from bulkremove import (
+    AlreadyConfirmed,
+    CanaryPending,
+    CapExceeded,
+    Client,
+    ConsentMissing,
+    FileRefused,
+    Job,
+    JobBusy,
+    JobState,
+    JobUnsuitable,
+    Plan,
+    PlanOutdated,
+    Status,
+    SyncClient,
+)
 from bulkremove.domain import errors
 from bulkremove.domain.permissions import EVERY_ACCOUNT
 from bulkremove.storage import SqliteStorage
@@ -191,7 +206,7 @@ def test_rows_whose_name_says_that_they_stay_are_refused(client: SyncClient) -> 
 
 def test_only_the_hash_of_the_plan_is_consent(client: SyncClient) -> None:
     plan = client.plan(leavers(client))
-    with pytest.raises(ConsentMissing, match="not the plan that was previewed"):
+    with pytest.raises(PlanOutdated, match="not the plan that was previewed"):
         client.submit(plan, confirm="0" * 64)
     assert [] == client.jobs()
 
@@ -200,7 +215,7 @@ def test_a_plan_over_a_cap_is_refused(tmp_path: Path) -> None:
     with SyncClient.demo(home=tmp_path / "home", settings={**UNCHECKED, "max_removals": 10}) as client:
         plan = client.plan(leavers(client))
         assert "60" in (plan.refusal or "")
-        with pytest.raises(ConsentMissing):
+        with pytest.raises(CapExceeded):
             submitted(client, plan)
         assert [] == client.jobs()
 
@@ -226,14 +241,14 @@ def test_the_first_row_of_an_account_goes_alone(tmp_path: Path) -> None:
         plan = client.plan(leavers(client))
         job = removed(client, plan)
         assert (True, JobState.PAUSED, 59) == (plan.first_row_alone, job.state, job.open)
-        with pytest.raises(ConsentMissing, match="One row was sent alone"):
+        with pytest.raises(CanaryPending, match="One row was sent alone"):
             next(client.run(job))
 
 
 def test_the_hash_of_a_plan_that_was_run_is_no_consent_to_run_it_again(client: SyncClient) -> None:
     plan = client.plan(leavers(client))
     removed(client, plan)
-    with pytest.raises(ConsentMissing, match="confirmed before"):
+    with pytest.raises(AlreadyConfirmed, match="confirmed before"):
         submitted(client, plan)
     again = client.submit(plan, confirm=plan.hash, removals=plan.removals)
     for _ in client.run(again):
@@ -252,7 +267,7 @@ def test_a_key_makes_one_job_of_calls_that_are_repeated(client: SyncClient) -> N
     assert jobs == {found.id}
     assert client.find("another") is None
     other = client.plan(leavers(client)[:5], include_open=True)
-    with pytest.raises(ConsentMissing, match="of another plan"):
+    with pytest.raises(AlreadyConfirmed, match="of another plan"):
         client.submit(other, confirm=other.hash, key="k")
     with pytest.raises(ValueError, match="1 to 255"):
         client.submit(plan, confirm=plan.hash, key="k" * 256)
@@ -308,7 +323,7 @@ def test_reports_are_written_where_one_is_wanted(client: SyncClient, tmp_path: P
 
 def test_what_was_not_sent_can_be_tried_again(client: SyncClient) -> None:
     job = submitted(client, client.plan(leavers(client)[:3]))
-    with pytest.raises(ConsentMissing, match="not over"):
+    with pytest.raises(JobUnsuitable, match="not over"):
         client.retry(job)
     client.cancel(job)
     assert {Status.REMOVED: 3} == removed(client, client.retry(job)).counts

@@ -223,17 +223,17 @@ def test_no_cell_ever_becomes_another_id(cell: str) -> None:
 
 
 def test_one_changed_byte_makes_another_plan() -> None:
-    def fingerprint(*row: str, account: str = "a", host: str = "h") -> str:
+    def hash_of(*row: str, account: str = "a", host: str = "h") -> str:
         return plan(of(text([*HEADER, "N"], list(row)).encode()), account=account, host=host).hash
 
-    same = fingerprint(*IDS, "x")
+    same = hash_of(*IDS, "x")
     others = {
-        fingerprint(*IDS, "y"),
-        fingerprint(IDS[1], IDS[0], IDS[2], "x"),
-        fingerprint(*IDS, "x", account="b"),
-        fingerprint(*IDS, "x", host="i"),
+        hash_of(*IDS, "y"),
+        hash_of(IDS[1], IDS[0], IDS[2], "x"),
+        hash_of(*IDS, "x", account="b"),
+        hash_of(*IDS, "x", host="i"),
     }
-    assert same == fingerprint(*IDS, "x")
+    assert same == hash_of(*IDS, "x")
     assert 4 == len(others - {same})
 
 

@@ -307,9 +307,9 @@ def test_the_mark_of_a_journal_that_was_replaced_is_not_raised_by_what_the_old_o
 ) -> None:
     """A process may stand still between its commit and its mark for as long as it likes."""
     slow, other = HighWaterMark(tmp_path), HighWaterMark(tmp_path)
-    slow.name("old")
+    slow.name_journal("old")
     slow.raise_to(50, job="job", position=9, ledger="ledger")
-    other.name("new")
+    other.name_journal("new")
     with pytest.raises(JournalFailed, match="replaced by another"):
         slow.write("old")
     assert Mark(("old", "new")) == other.read()
@@ -318,10 +318,10 @@ def test_the_mark_of_a_journal_that_was_replaced_is_not_raised_by_what_the_old_o
 def test_the_mark_of_another_journal_does_not_forget_what_the_old_one_has_deleted(tmp_path: Path) -> None:
     """It would allow to send what the accepted journal must hold for unknown."""
     slow, other = HighWaterMark(tmp_path), HighWaterMark(tmp_path)
-    slow.name("old")
+    slow.name_journal("old")
     slow.raise_to(50, job="job", position=9, ledger="ledger")
     slow.write("old")
-    other.name("new")
+    other.name_journal("new")
     with pytest.raises(JournalFailed, match="replaced by another"):
         slow.forget("old", "job", Epoch(5.0))
     assert {"job": 9} == other.read().rows

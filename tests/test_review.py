@@ -164,7 +164,7 @@ def test_a_long_run_keeps_its_consent_while_a_process_drives_it(tmp_path: Path) 
         app, file = site_app(tmp_path, 100, clock)
         with closing(app):
             job = await stored(app, await app.plans.preview(file, name="f.csv", options=ReadOptions()), tmp_path)
-            before = (await app.jobs.find(job.id)).driven_at
+            before = (await app.jobs.find(job.id)).last_run_at
 
             def pass_time(progress: Progress) -> None:
                 if progress.settled is not None:
@@ -173,7 +173,7 @@ def test_a_long_run_keeps_its_consent_while_a_process_drives_it(tmp_path: Path) 
             stop = Stop()
             result = await app.runs.run(job.id, stop=stop, on_progress=pass_time, by="jo", front_end=FrontEnd.COMMAND)
             assert JobState.FINISHED is result.job.state
-            assert result.job.driven_at > before
+            assert result.job.last_run_at > before
 
     virtual_time.run(drive, wire=0.0005)
 
@@ -187,7 +187,7 @@ def test_a_long_run_keeps_its_consent_while_a_process_drives_it(tmp_path: Path) 
 ])  # fmt: skip
 def test_an_announced_wait_belongs_to_the_run(reason: EndReason, hours: float, *, needed: bool) -> None:
     job = Job("j", "a", "h", "f.csv", "", None, ("c",), Roles(0, 0, 0), "x", JobState.PAUSED, reason_code=reason)
-    assert needed == replace(job, driven_at=Epoch(1e9)).needs_review(Epoch(1e9 + hours * 3600.0))
+    assert needed == replace(job, last_run_at=Epoch(1e9)).needs_review(Epoch(1e9 + hours * 3600.0))
 
 
 # A run that is refused before its first row
@@ -487,7 +487,7 @@ async def test_neither_hash_nor_yes_renews_an_approval(tmp_path: Path) -> None:
         with pytest.raises(ConsentMissing, match="2 is not the number of rows left"):
             await one.app.jobs.approve(job.id, by="kim", rows_left=2)
         released = await one.app.jobs.approve(job.id, by="kim", rows_left=3)
-        assert (JobState.READY, FrontEnd.NIGHTLY) == (released.state, released.driven_by)
+        assert (JobState.READY, FrontEnd.NIGHTLY) == (released.state, released.last_run_by)
 
 
 @pytest.mark.parametrize("name", ["jo", "Jo", "JO on this machine"])
@@ -510,7 +510,7 @@ async def test_a_wrong_number_of_rows_is_refused_for_a_young_job_too(tmp_path: P
 
 
 def test_a_job_of_a_restored_backup_needs_review_whatever_its_age() -> None:
-    job = Job("j", "a", "h", "f.csv", "", None, ("c",), Roles(0, 0, 0), "x", JobState.PAUSED, driven_at=Epoch(1e9))
+    job = Job("j", "a", "h", "f.csv", "", None, ("c",), Roles(0, 0, 0), "x", JobState.PAUSED, last_run_at=Epoch(1e9))
     assert replace(job, reason_code=EndReason.RESTORED).needs_review(Epoch(1e9))
     assert not replace(job, reason_code=EndReason.PAUSED).needs_review(Epoch(1e9))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from bulkremove.app.context import Context
 from bulkremove.app.results import QuotaUsage
 from bulkremove.config import Settings
-from bulkremove.domain.clock import later, seconds_between
+from bulkremove.domain.clock import DAY_SECONDS, later, seconds_between
 from bulkremove.domain.errors import ASK_ADMIN, BulkremoveError, NotAuthorized, SettingsError, UserError
 from bulkremove.domain.job import Job
 from bulkremove.domain.operation import LIST_COURSES
@@ -31,8 +31,6 @@ from bulkremove.zoho.accounts import (
     with_data_center,
 )
 from bulkremove.zoho.oauth import is_scope_missing
-
-DAY_SECONDS = 86_400.0
 
 
 class Accounts:

@@ -30,7 +30,7 @@ def check_approval(job: Job, *, by: str, compared: int | None, at: Epoch, settin
 
     Raises ActionRefused.
     """
-    since, waits = max(job.driven_at, job.due_at or Epoch(0.0)), job.due_at is not None and job.due_at > at
+    since, waits = max(job.last_run_at, job.due_at or Epoch(0.0)), job.due_at is not None and job.due_at > at
     if job.state in (JobState.HELD, JobState.SCHEDULED) and not waits and not is_recent(since, at, APPROVAL_SECONDS):
         raise PlanOutdated(
             f"The plan of job {job.id} has waited for more than {APPROVAL_DAYS} days, so it has expired.",

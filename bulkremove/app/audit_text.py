@@ -9,8 +9,8 @@ from bulkremove.domain.permissions import EVERY_ACCOUNT
 from bulkremove.storage.interface.audit import AuditLog
 
 _HASH = re.compile(r"[0-9a-f]{64}")
-_SHORT = 12
-"""Characters of a hash that people compare; the whole one stands in the JSON."""
+_SHOWN_DIGITS = 12
+"""Digits of a hash that people compare; the JSON has all of them."""
 
 
 def facts_in_words(facts: Mapping[str, object]) -> str:
@@ -32,7 +32,7 @@ def _words(value: object) -> str:
     if isinstance(value, list | tuple):
         return " and ".join(map(_words, value))
     text = str(value)
-    return f"{text[:_SHORT]}..." if _HASH.fullmatch(text) else text
+    return f"{text[:_SHOWN_DIGITS]}..." if _HASH.fullmatch(text) else text
 
 
 async def evidence(audit: AuditLog) -> str:

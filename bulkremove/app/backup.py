@@ -27,12 +27,11 @@ from bulkremove.domain.errors import JournalFailed
 from bulkremove.engine import rate_limit
 from bulkremove.platform.file_lock import file_lock
 from bulkremove.platform.secure_files import make_folder, new_file, write_private
+from bulkremove.reading.grid import MAX_FILE_BYTES
 from bulkremove.storage.interface.records import Act
 from bulkremove.storage.interface.restore import LostCalls, RestoreLosses
 
 JOURNAL, SETTINGS, PROTECTED, CONTENTS = "journal.db", "bulkremove.toml", PROTECTED_FILE, "CONTENTS.txt"
-MAX_FILE_BYTES = 100 * 1024 * 1024
-"""Limit for the settings file and the protected list in a backup."""
 REPLACED = "The journal was replaced by an older copy, or by another one: what was done since is not in it."
 """What whoever looks at a replaced journal must know."""
 _CONTENTS = """A backup of bulkremove, made by `bulkremove backup`; `bulkremove restore-backup FILE` puts it back.

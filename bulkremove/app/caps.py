@@ -27,12 +27,10 @@ def start_of_today(context: Context) -> Epoch:
 async def removals_today(
     context: Context, client: str, host: str, *, operation: str = REMOVE_LEARNER.name, starting: str = ""
 ) -> int:
-    """How many removals of this calendar day were sent, or confirmed and are still to be sent.
+    """How many calls of an operation count for this calendar day: those sent, and those confirmed and still to be sent.
 
-    Or calls of another ``operation`` that a plan can name: each is counted for itself.
-
-    Those that a journal may have lost that was accepted today count as well. ``starting``: a job whose rows left count,
-    once, whatever its state.
+    What a journal that was restored and accepted today may have lost counts as well. ``starting``: the id of a job
+    whose open rows count whatever its state, and only once.
     """
     storage = context.storage
     if not client or not storage.exists:
@@ -74,7 +72,7 @@ async def plan_error(
         exclusion.status is Status.INVALID and not says_why_unknown(plan.table, index)
         for index, exclusion in plan.excluded.items()
     )
-    # Whoever can only be put back by hand is no sign of a damaged file.
+    # An enrolment's row is also invalid if the person can only be put back by hand: no sign of a damaged file.
     if plan.operation != ENROLL_LEARNER and 100.0 * invalid > max_percent * len(plan.table):
         return CapExceeded(
             f"{invalid:,} of {len(plan.table):,} rows are invalid, and the cap is {max_percent:g} % of them.",
@@ -91,7 +89,7 @@ async def job_problem(context: Context, job: Job, rows_left: int, *, cap: int, e
     The waits that the plan announced, for the time window or the day's allowance, belong to that run; a kill does not.
     """
     is_of_approved_run = (
-        job.state is JobState.READY or job.is_in_announced_wait or job.driven_at >= start_of_today(context)
+        job.state is JobState.READY or job.is_in_announced_wait or job.last_run_at >= start_of_today(context)
     )
     is_paused_by_person = job.state is JobState.PAUSED and not job.auto_resumable
     is_approved = await last_decision(context.storage, job) is EventName.APPROVED
@@ -109,7 +107,7 @@ async def last_decision(storage: Storage, job: Job) -> EventName | None:
 
 async def rows_left_problem(context: Context, job: Job, rows_left: int, *, cap: int, extra_removals: int = 0) -> str:
     """Why the rows left exceed the cap of today, in a sentence; empty if they don't. Approvals are not considered."""
-    before = await _with_job(context, job) - rows_left + extra_removals
+    before = await _count_with_open_rows(context, job) - rows_left + extra_removals
     if before + rows_left <= cap:
         return ""
     return (
@@ -120,7 +118,7 @@ async def rows_left_problem(context: Context, job: Job, rows_left: int, *, cap: 
 async def check_job(context: Context, job: Job, rows_left: int, *, cap: int) -> None:
     """Check that the job may go on today. Raises CapExceeded."""
     if why := await job_problem(context, job, rows_left, cap=cap):
-        total = await _with_job(context, job)
+        total = await _count_with_open_rows(context, job)
         raise CapExceeded(
             f"Job {job.id} can't go on today. {why} Nothing was sent.",
             hint=f"Wait a day, or give --max-removals {total} if that is meant.",
@@ -128,6 +126,6 @@ async def check_job(context: Context, job: Job, rows_left: int, *, cap: int) -> 
         )
 
 
-async def _with_job(context: Context, job: Job) -> int:
-    """How many calls of the job's operation count for today, with the rows left of the job."""
+async def _count_with_open_rows(context: Context, job: Job) -> int:
+    """How many calls of the job's operation count for today, including the job's open rows."""
     return await removals_today(context, job.client, job.host, operation=job.operation, starting=job.id)

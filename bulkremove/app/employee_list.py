@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from bulkremove.app.context import Context
 from bulkremove.app.pages import Paging, read_all
 from bulkremove.app.seen_fields import COMMAND, lost_fields
-from bulkremove.domain.clock import Epoch, seconds_between
+from bulkremove.domain.clock import DAY_SECONDS, Epoch, seconds_between
 from bulkremove.domain.errors import NotAuthorized, ReadFailed, ReadsStopped, SettingsError
 from bulkremove.domain.leavers import Employee, LeaverRule, unknown_names
 from bulkremove.domain.operation import COUNT_EMPLOYEES, LIST_EMPLOYEES, Call
@@ -29,7 +29,7 @@ EMPLOYEE_PAGING = Paging("sIndex", 1, 200)
 
 MIN_SHARE = 0.8
 """Share of the most employees of the last weeks below which an answer is taken for a short one."""
-KEPT_SECONDS = 28 * 86_400.0
+KEPT_SECONDS = 28 * DAY_SECONDS
 """Seconds for which the highest number, and each record number, is remembered: a list may get short night by night."""
 MAX_VANISHED, MAX_VANISHED_SHARE = 2, 0.01
 """Records that may be gone from a list that isn't known to be whole: so many, or so large a share. HR deletes few."""

@@ -24,6 +24,7 @@ from bulkremove.platform.open_folder import OpenFolder, open_folder
 from bulkremove.platform.secure_files import replace_in
 from bulkremove.reading.columns import find_roles
 from bulkremove.reading.delimited import without_rows
+from bulkremove.reading.grid import MAX_FILE_BYTES
 from bulkremove.reading.options import ReadOptions
 from bulkremove.reading.subprocess_reader import read_in_subprocess
 
@@ -35,8 +36,6 @@ _OWN_REPORT = re.compile(rf"{JOB_ID}-report(-[0-9]+)?\.csv", re.ASCII)
 """Names of the reports of the page's jobs; that of an enrolment has UNDO_COLUMN and can't be read as an input."""
 _MAX_ROWS = 10
 """Rows of a file that are listed."""
-MAX_FILE_BYTES = 100 * 1024 * 1024
-"""Larger files are named and not searched."""
 
 
 @dataclass(frozen=True, slots=True)

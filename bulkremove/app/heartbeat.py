@@ -54,7 +54,7 @@ class Heartbeat:
             try:
                 self.check()
             except ConsentMissing:
-                return  # the next call is not made, and its row says why; the time of the last beat stays
+                return  # the last beat keeps its time, so the next call is refused, and its row says why
             self._last = self._clock.wall()
             with suppress(JournalFailed):  # the run itself ends for it
                 await self._jobs.record_run(self._job.id, by=self._front_end, at=self._last)

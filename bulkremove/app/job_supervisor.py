@@ -92,7 +92,7 @@ class JobSupervisor:
             rows_left, settings = (await jobs.tally(job)).open, self._context.settings
             if job.needs_review(now) or why_review(job, rows_left, settings=settings, now=now, front_end=FrontEnd.PAGE):
                 need_review.append(job)
-            elif job.driven_by is FrontEnd.PAGE and (
+            elif job.last_run_by is FrontEnd.PAGE and (
                 job.state is not JobState.PAUSED or job.reason_code is EndReason.SERVER_STOPPED
             ):
                 text = "The server was started again; the job goes on by itself."

@@ -19,6 +19,7 @@ from bulkremove.domain.job import EndReason, Job, JobState, Tally
 from bulkremove.domain.operation import PlannedOperation
 from bulkremove.domain.permissions import EVERY_ACCOUNT, AccountSet
 from bulkremove.domain.plan import Plan
+from bulkremove.storage.interface.claims import ClaimKind
 from bulkremove.storage.interface.jobs import VISIBLE, JobEnd
 from bulkremove.storage.interface.records import Act, JobEvent, Record
 
@@ -111,7 +112,7 @@ class Jobs:
 
         Raises JobBusy while another process holds it for long.
         """
-        return self._storage.claims.hold("plan", wait=PLAN_WAIT_SECONDS)
+        return self._storage.claims.hold(ClaimKind.PLAN, wait=PLAN_WAIT_SECONDS)
 
     async def is_known(self, job_id: str) -> bool:
         """Whether a job of that id exists or is being stored."""

@@ -14,7 +14,7 @@ from bulkremove.app.employee_list import EmployeeList, check_list, check_number,
 from bulkremove.app.leaver_ids import LearnerIds
 from bulkremove.app.listings import Listings, OpenListings
 from bulkremove.app.seen_fields import COMMAND, require_fields
-from bulkremove.domain.clock import Epoch, seconds_between
+from bulkremove.domain.clock import DAY_SECONDS, Epoch, seconds_between
 from bulkremove.domain.errors import NotKnown, ReadFailed, ReadsStopped, SettingsError
 from bulkremove.domain.leavers import Employee, Leavers, find_leavers, status_words, unknown_names
 from bulkremove.domain.listing import Enrolment
@@ -23,7 +23,7 @@ from bulkremove.engine.slot_decisions import Wait
 from bulkremove.platform.local_time import local
 from bulkremove.storage.interface.leavers import LeaverMemory
 
-ASK_AGAIN_SECONDS = 6.75 * 86_400.0
+ASK_AGAIN_SECONDS = 6.75 * DAY_SECONDS
 """Seconds after which a leaver's courses are read again: somebody may have enrolled them since, or a removal failed.
 Some hours less than a week, since a night does not begin at the same second."""
 MAX_ASKED = 500

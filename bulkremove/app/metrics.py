@@ -27,7 +27,7 @@ async def figures(context: Context, seen: AccountSet) -> Figures:
     by_account = {context.settings.account: context for context in (top, *nights.values())}
     waiting = await context.storage.nightly.waiting_notices()
     held = [
-        job.driven_at
+        job.last_run_at
         for job in await Jobs(context).all(JobState.HELD)
         if is_same_target(job.host, context.settings.host) and job.account in seen
     ]

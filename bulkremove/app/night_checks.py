@@ -13,19 +13,20 @@ from bulkremove.app.results import Check
 from bulkremove.app.stopping import nightly_claim
 from bulkremove.config import Night
 from bulkremove.config.nights import LEAVERS
+from bulkremove.domain.clock import DAY_SECONDS
 from bulkremove.domain.errors import BulkremoveError
 from bulkremove.domain.job import is_recent
 from bulkremove.domain.permissions import EVERY_ACCOUNT
 from bulkremove.platform.local_time import local
 from bulkremove.sources.files import File
 
-MAX_NIGHT_AGE = 2 * 86_400.0
+MAX_NIGHT_AGE = 2 * DAY_SECONDS
 """Seconds since the last nightly run that ended well after which the check fails."""
 
 
 async def night_checks(context: Context) -> list[Check]:
-    """The checks of the nights, each of its own, and of what nights have left that are not in the settings any more."""
-    checks = [check for night in context.settings.nights for check in await _night(context, night)]
+    """The checks of each night, and of jobs and notices of nights that are not in the settings any more."""
+    checks = [check for night in context.settings.nights for check in await _checks_of(context, night)]
     try:
         waiting = await context.storage.nightly.waiting_notices() if context.storage.exists else {}
         jobs = await context.storage.jobs.page(accounts=EVERY_ACCOUNT) if context.storage.exists else []
@@ -45,21 +46,21 @@ async def night_checks(context: Context) -> list[Check]:
     return checks or [Check("nights", True, f"There are none. {NO_NIGHTS}")]
 
 
-async def _night(context: Context, night: Night) -> list[Check]:
+async def _checks_of(context: Context, night: Night) -> list[Check]:
     name = f"night {night.name}"
     try:
-        own = context.for_night(night)
+        of_night = context.for_night(night)
     except BulkremoveError as error:
         return [Check(name, False, error.message, error.hint)]
     try:
-        check = await _last_runs(name, own)
+        check = await _last_runs(name, of_night)
     except BulkremoveError as error:
         check = Check(name, False, error.message, error.hint)
-    return [check, await _notices(own, f"notices of {night.name}")]
+    return [check, await _notices(of_night, f"notices of {night.name}")]
 
 
 async def _last_runs(name: str, context: Context) -> Check:
-    """The check of account, source and last runs of a night. Raises BulkremoveError for a failed one."""
+    """The check of account, source and last runs of a night. Raises BulkremoveError where one of them fails."""
     accounts, night = Accounts(context), context.night
     accounts.check_night()
     if night.source == LEAVERS:
@@ -72,17 +73,17 @@ async def _last_runs(name: str, context: Context) -> Check:
     protected_learners(context.settings)
     account = f"For account {context.settings.account!r}."
     key = {"night": night.name, "sandbox": context.settings.sandbox_host}
-    last_date, last_success_at = (
+    last_run, last_success_at = (
         await context.storage.nightly.last(**key),
         await context.storage.nightly.last_good(**key),
     )
-    if last_date is None:
+    if last_run is None:
         dry_run = f"`bulkremove nightly --night {night.name} --dry-run` shows the first one"
         return Check(name, True, f"{account} None has run yet; {dry_run}.")
     ended = f"{local(last_success_at):%Y-%m-%d %H:%M}" if last_success_at is not None else "never"
-    message = f"{account} The last run began on {local(last_date.started_at):%Y-%m-%d %H:%M}"
+    message = f"{account} The last run began on {local(last_run.started_at):%Y-%m-%d %H:%M}"
     claim = nightly_claim(night.name, sandbox=context.settings.is_sandbox)
-    if is_killed := last_date.ended_at is None and await context.storage.claims.holder(claim) is None:
+    if is_killed := last_run.ended_at is None and await context.storage.claims.holder(claim) is None:
         message += " and did not end: it was killed, the machine was switched off, or the journal could not be written"
     message += f"; the last one that ended well: {ended}."
     if is_killed or last_success_at is None or not is_recent(last_success_at, context.clock.wall(), MAX_NIGHT_AGE):

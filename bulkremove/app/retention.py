@@ -19,7 +19,7 @@ from bulkremove.app.erasure import Erasure, FileMatch, Folders, erase_from, sear
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.night_sources import night_inboxes
 from bulkremove.app.protected_list import protected_learners
-from bulkremove.domain.clock import Epoch, later
+from bulkremove.domain.clock import DAY_SECONDS, Epoch, later
 from bulkremove.domain.errors import (
     BulkremoveError,
     JobBusy,
@@ -33,9 +33,8 @@ from bulkremove.domain.permissions import EVERY_ACCOUNT
 from bulkremove.platform.open_folder import open_folder
 from bulkremove.sources.inbox import Inbox
 from bulkremove.storage import Storage
+from bulkremove.storage.interface.claims import ClaimKind
 from bulkremove.storage.interface.records import Act
-
-DAY_SECONDS = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ class Retention:
         The caller makes sure that the clock is right: one that is a year ahead would delete everything.
         """
         try:
-            async with self._storage.claims.hold("retention"):
+            async with self._storage.claims.hold(ClaimKind.RETENTION):
                 return await self._tidy()
         except JobBusy:
             return DeletionCounts(0, 0)  # another night does it

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bulkremove.app.consent import check_four_eyes
 from bulkremove.app.protected_list import shrunk_list_text
 from bulkremove.config import Settings
-from bulkremove.domain.clock import Epoch, seconds_between
+from bulkremove.domain.clock import DAY_SECONDS, Epoch, seconds_between
 from bulkremove.domain.errors import ConsentMissing
 from bulkremove.domain.job import EndReason, FrontEnd, Job
 from bulkremove.report.summary import duration
@@ -62,7 +62,7 @@ def required_row_count(job: Job, rows_left: int, now: Epoch) -> int | None:
 
 def review_text(job: Job, rows_left: int, now: Epoch) -> str:
     """What a person must know before an old job goes on: its age, the rows left, and the danger."""
-    age = seconds_between(job.driven_at, now)
+    age = seconds_between(job.last_run_at, now)
     when = f"last ran {long_duration(age)} ago" if age >= 0 else "last ran at a time that lies ahead"
     rows = "1 row is" if rows_left == 1 else f"{rows_left:,} rows are"
     why = f"{job.reason} " if job.belongs_to_others and job.reason else ""
@@ -72,4 +72,4 @@ def review_text(job: Job, rows_left: int, now: Epoch) -> str:
 
 def long_duration(seconds: float) -> str:
     """Format a duration of up to months: ``30 days``, or as ``report.summary.duration`` below two days."""
-    return f"{seconds / 86_400:.0f} days" if seconds >= 2 * 86_400 else duration(seconds)
+    return f"{seconds / DAY_SECONDS:.0f} days" if seconds >= 2 * DAY_SECONDS else duration(seconds)

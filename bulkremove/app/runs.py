@@ -30,6 +30,7 @@ from bulkremove.engine.job_run import JobRun
 from bulkremove.engine.progress import Progress, Stop
 from bulkremove.platform.local_time import local
 from bulkremove.report import reserve_both
+from bulkremove.storage.interface.claims import ClaimKind
 from bulkremove.storage.interface.jobs import JobEnd
 
 
@@ -112,7 +113,7 @@ class Runs:
                 await storage.rows.protect(job.id, protected, why=PROTECTED, at=self._context.clock.wall())
             is_canary = False
             if rows_left and await self._canaries.is_due(job.client, job.host, job.operation):
-                await claims.enter_async_context(storage.claims.hold(f"canary-{job.client}"))
+                await claims.enter_async_context(storage.claims.hold(ClaimKind.CANARY.of(job.client)))
                 is_canary = await self._canaries.check(job)
             tally = await storage.rows.tally(job.id)
             if not tally.total:
@@ -199,7 +200,7 @@ class Runs:
         """Hold the claim of the page's server in this home folder. Raises SettingsError when another one holds it."""
         async with AsyncExitStack() as stack:
             try:
-                await stack.enter_async_context(self._context.storage.claims.hold("serve"))
+                await stack.enter_async_context(self._context.storage.claims.hold(ClaimKind.SERVE))
             except JobBusy as busy:
                 raise SettingsError(
                     f"Another server of the page uses the home folder {self._context.settings.home}. {busy.message}",

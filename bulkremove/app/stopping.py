@@ -17,7 +17,7 @@ from bulkremove.domain.clock import seconds_between
 from bulkremove.domain.errors import JobBusy, JobUnsuitable, JournalBusy, JournalFailed
 from bulkremove.domain.job import EndReason, Job, JobState
 from bulkremove.engine.progress import Stop
-from bulkremove.storage.interface.claims import Holder, StopAction, StopRequest
+from bulkremove.storage.interface.claims import ClaimKind, Holder, StopAction, StopRequest
 from bulkremove.storage.interface.jobs import JobEnd
 from bulkremove.storage.interface.records import Act
 
@@ -27,7 +27,7 @@ LOOK_SECONDS = 0.1
 """Real seconds between two looks of whoever waits for its effect."""
 STOP_SECONDS = 120.0
 """Real seconds after which a process that was asked to stop is said not to answer; its rows take 45 s at most."""
-_NIGHTLY, _SANDBOX = "nightly-", ".sandbox"
+_NIGHTLY, _SANDBOX = ClaimKind.NIGHTLY.of(""), ".sandbox"
 
 
 def nightly_claim(night: str, *, sandbox: bool) -> str:

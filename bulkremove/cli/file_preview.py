@@ -44,12 +44,12 @@ def read(screen: Screen, app: App, file: str, reading: dict[str, Any]) -> tuple[
 
 
 def check(screen: Screen, app: App, preview: Preview, params: dict[str, Any]) -> Preview:
-    """The plan after its enrolment check, if there is to be one; what that takes is said first."""
+    """The plan after its enrolment check, if there is to be one; how many calls it takes is printed first."""
     import asyncio
 
     from bulkremove.reading.options import Match
 
-    def say_cost(cost: CheckCost) -> None:
+    def print_cost(cost: CheckCost) -> None:
         from bulkremove.report import duration, pluralize
 
         question = "who is in these batches" if preview.is_enrolment else "who these learners are"
@@ -64,14 +64,14 @@ def check(screen: Screen, app: App, preview: Preview, params: dict[str, Any]) ->
         preview,
         include_mismatched=bool(params["include_mismatched"]),
         is_asked=has_rosters and own.settings.enrolment_check != "never",
-        on_start=say_cost,
+        on_start=print_cost,
         on_wait=report_waits(screen),
     )
     return asyncio.run(check)
 
 
 def record_shown(app: App, preview: Preview) -> None:
-    """Keep that the plan is shown, so that its hash can be given; a plan without an account can't be run."""
+    """Record that the plan is shown, so that its hash counts as consent. Without an account it can't be run."""
     import asyncio
 
     if not preview.plan.client:

@@ -17,7 +17,7 @@ import click
 EVENTS = "bulkremove.events"
 LEVELS = ("debug", "info", "warning", "error")
 
-_OURS = logging.getLogger("bulkremove")
+_PROGRAM_LOGGER = logging.getLogger("bulkremove")
 
 
 class EventFormatter(logging.Formatter):
@@ -64,23 +64,23 @@ class Logs:
         """
         self._form, self._file, self._level = form or self._form, file or self._file, level or self._level
         events = logging.getLogger(EVENTS)
-        for handler in (*events.handlers, *_OURS.handlers):
+        for handler in (*events.handlers, *_PROGRAM_LOGGER.handlers):
             events.removeHandler(handler)
-            _OURS.removeHandler(handler)
+            _PROGRAM_LOGGER.removeHandler(handler)
             handler.close()
         formatter = EventFormatter(as_json=self._form == "json")
         handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)] if self._form else []
         if self._file:
             in_file = _open(self._file)
             in_file.setFormatter(formatter)
-            _OURS.addHandler(in_file)
+            _PROGRAM_LOGGER.addHandler(in_file)
             handlers.append(in_file)
         for handler in handlers:
             handler.setFormatter(formatter)
             events.addHandler(handler)
         events.propagate = False
         events.setLevel(logging.INFO if handlers else logging.CRITICAL)
-        _OURS.setLevel(self._level.upper())
+        _PROGRAM_LOGGER.setLevel(self._level.upper())
 
 
 def _open(file: str) -> logging.Handler:

@@ -9,7 +9,6 @@ import os
 
 import click
 
-from bulkremove import __version__
 from bulkremove.cli import (
     account_commands,
     approve_command,
@@ -34,6 +33,7 @@ from bulkremove.cli.console import Screen, accept_global_options, accept_json
 from bulkremove.cli.error_line import report_error
 from bulkremove.cli.exit_codes import epilog
 from bulkremove.cli.logs import LEVELS, Logs
+from bulkremove.domain.version import __version__
 from bulkremove.platform.child_process import forbid_core_dumps
 
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import get_completion_class
 
-from bulkremove import __version__
 from bulkremove.cli.console import Screen
 from bulkremove.cli.exit_codes import EXIT_CODES
 from bulkremove.domain.errors import LocalFileFailed
+from bulkremove.domain.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -74,7 +74,7 @@ class Permit:
 
     @property
     def key(self) -> str:
-        """What the ledger calls the request."""
+        """The request's key in the ledger."""
         return self.pending_row.key
 
 
@@ -84,7 +84,7 @@ class ReadPermit:
 
     key: str
     number: int
-    """Of the read in the journal."""
+    """The read's number in the journal."""
     slot: int
     taken_at: Monotonic
     committed_at: LoopTime = LoopTime(0.0)

@@ -14,6 +14,8 @@ Monotonic = NewType("Monotonic", float)
 LoopTime = NewType("LoopTime", float)
 """A time of an event loop, in real seconds; comparable only within its process."""
 
+DAY_SECONDS = 86_400.0
+
 Time = TypeVar("Time", Epoch, Monotonic, LoopTime)
 """Any of the three; a function that uses it more than once takes and returns times of one kind."""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from bulkremove.domain.attempt import LookupResult
-from bulkremove.domain.clock import Epoch, seconds_between
+from bulkremove.domain.clock import DAY_SECONDS, Epoch, seconds_between
 from bulkremove.domain.hosts import is_sandbox
 from bulkremove.domain.operation import ENROLL_LEARNER, OPERATIONS, REMOVE_LEARNER, Words
 from bulkremove.domain.row import Roles, Status
@@ -18,11 +18,13 @@ from bulkremove.domain.wording import Wording
 CONSENT_SECONDS = 3600.0
 """Seconds after which what is left of a job needs a person's review (an hour after its last run)."""
 APPROVAL_DAYS = 7
-APPROVAL_SECONDS = APPROVAL_DAYS * 86_400.0
+APPROVAL_SECONDS = APPROVAL_DAYS * DAY_SECONDS
 """Seconds after which a plan that nobody approved has expired, and a job that no nightly run went on with is held."""
-PLAN_SECONDS = 86_400.0
+MAX_KEY_LENGTH = 255
+"""Characters of the idempotency key with which a program confirms a plan."""
+PLAN_SECONDS = DAY_SECONDS
 """Seconds after which a plan that was shown can't be confirmed any more."""
-ANNOUNCED_WAIT_SECONDS = 86_400.0
+ANNOUNCED_WAIT_SECONDS = DAY_SECONDS
 """Seconds that a wait for the daily quota or for the next window may last; the plan announced it."""
 CLOCK_STEP_SECONDS = 60.0
 """Seconds that the wall clock may have been set back without making the age of a consent unknown."""
@@ -195,9 +197,9 @@ class Job:
     """The user who confirmed its plan."""
     origin: FrontEnd = FrontEnd.COMMAND
     """The front end that made it."""
-    driven_at: Epoch = Epoch(0.0)
+    last_run_at: Epoch = Epoch(0.0)
     """When a process last ran it, to the minute; at first when it was made or approved."""
-    driven_by: FrontEnd = FrontEnd.COMMAND
+    last_run_by: FrontEnd = FrontEnd.COMMAND
     """The front end that last ran it; at first the one that made it."""
     due_at: Epoch | None = None
     """When a scheduled job may start."""
@@ -252,7 +254,7 @@ class Job:
     @property
     def belongs_to_others(self) -> bool:
         """Whether a person paused it, or another front end than the command line ran it last: somebody may know why."""
-        is_theirs = self.driven_by is not FrontEnd.COMMAND or self.reason_code is EndReason.PAUSED
+        is_theirs = self.last_run_by is not FrontEnd.COMMAND or self.reason_code is EndReason.PAUSED
         return is_theirs and self.state in (JobState.RUNNING, JobState.PAUSED)
 
     @property
@@ -268,7 +270,7 @@ class Job:
         if self.reason_code is EndReason.RESTORED:
             return self.state.is_resumable  # what was decided about it since the backup is not known
         lasts = CONSENT_SECONDS + self.is_in_announced_wait * ANNOUNCED_WAIT_SECONDS
-        return self.state.is_resumable and not is_recent(self.driven_at, now, lasts)
+        return self.state.is_resumable and not is_recent(self.last_run_at, now, lasts)
 
 
 def is_recent(at: Epoch, now: Epoch, seconds: float) -> bool:

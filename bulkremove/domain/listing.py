@@ -48,7 +48,7 @@ class Roster:
     batch: Batch
     learners: tuple[Learner, ...]
     counted_at: Epoch = Epoch(0.0)
-    """Just before Zoho was asked how many learners the batch has; 0 where an older version kept it."""
+    """Just before Zoho was asked how many learners the batch has; 0 if an older version stored the roster."""
 
     @property
     def is_complete(self) -> bool:
@@ -71,5 +71,5 @@ class Enrolment:
 
     @property
     def id(self) -> str:
-        """What tells it from the learner's other enrolments, of which two may be in one batch by two learner ids."""
+        """Its identity among the learner's enrolments; two can be in one batch, with two learner ids."""
         return f"{self.course}/{self.batch}/{self.learner}"

@@ -49,7 +49,7 @@ class Plan:
 
     ``ids``: the trimmed course, batch and learner columns, as long as the table. ``excluded``: the rows that are not
     sent, by index in the table. ``hash``: SHA-256 (hex) over operation, account, client, host and ordered rows;
-    one changed byte gives another fingerprint.
+    one changed byte gives another hash.
     """
 
     account: str

@@ -1,4 +1,4 @@
-"""Make a plan from a table: which rows are sent, which are not and why, and the plan's fingerprint.
+"""Make a plan from a table: which rows are sent, which are not and why, and the plan's hash.
 
 Pure: it reads no file, no clock and no settings. An id is trimmed, but never corrected into another one.
 """
@@ -52,9 +52,9 @@ def plan(
     ``client``: the identity of the account's client; empty where there are no credentials, and then it can't be run.
     ``protected``: learners who are never removed; ``open_elsewhere``: removals that other jobs may still send, each
     with the job. ``accepted_wordings``: what counts as a proven removal besides the documented success; they are
-    part of the fingerprint. ``people``: who the learners are, by index in the table; they are not part of it.
+    part of the hash. ``people``: who the learners are, by index in the table; they are not part of it.
     ``email_column``: that of the learners' e-mail addresses, if it is known. ``doubts``, ``batch_names``: those of its
-    enrolment check, which are not part of the fingerprint either. A protected learner's row is ``not_sent``,
+    enrolment check, which are not part of the hash either. A protected learner's row is ``not_sent``,
     one that another job may still send ``duplicate``.
     """
     (course, _), (batch, _), (learner, _) = checked = [_trim_and_check(table.columns[column]) for column in table.roles]
@@ -86,7 +86,7 @@ def plan(
     else:
         batches = Counter(zip(course, batch, strict=True))
     wordings = tuple(sorted(accepted_wordings))
-    fingerprint = _plan_hash(operation, table, excluded, (account, client, host), wordings)
+    plan_hash = _plan_hash(operation, table, excluded, (account, client, host), wordings)
     ids, jobs = (course, batch, learner), dict(sorted(open_in.items()))
     found = find_doubts(table, ids, excluded, batches, email_column, is_sandbox=is_sandbox(host))
     return Plan(
@@ -96,7 +96,7 @@ def plan(
         ids,
         excluded,
         dict(batches),
-        fingerprint,
+        plan_hash,
         operation,
         jobs,
         client,

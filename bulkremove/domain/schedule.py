@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from bulkremove.domain.clock import Epoch, later
+from bulkremove.domain.clock import DAY_SECONDS, Epoch, later
 
 LATE_SECONDS = 3600.0
 """A nightly run that starts up to so many seconds after its time is not missed."""
@@ -71,7 +71,7 @@ class Schedule:
     def open_until(self, now: Epoch) -> Epoch | None:
         """Return until when rows may be sent, None if not now; without a window, a year from now."""
         if self.window is None:
-            return later(now, 365 * 86_400.0)
+            return later(now, 365 * DAY_SECONDS)
         today = _local_date(now, self.zone)
         for day in (today - timedelta(days=1), today):
             begin = _instant(day, self.window.begin, self.zone)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bulkremove.domain.attempt import Permit, ReadPermit
-from bulkremove.domain.clock import Epoch, Monotonic, later, seconds_between
+from bulkremove.domain.clock import DAY_SECONDS, Epoch, Monotonic, later, seconds_between
 from bulkremove.domain.ledger import Ledger, Quota
 from bulkremove.engine import rate_limit
 from bulkremove.engine.slot_decisions import (
@@ -23,9 +23,6 @@ from bulkremove.engine.slot_decisions import (
     YieldToOtherRow,
 )
 from bulkremove.storage.interface.attempts import SlotDecision
-
-DAY_SECONDS = 86_400.0
-"""Seconds."""
 
 Refusal = Wait | Postponed | NoSlot
 """Why a call gets no slot now."""

@@ -18,7 +18,7 @@ from bulkremove.app import App, Consent, Preview, Progress, RunResult, SandboxOp
 from bulkremove.config import load
 from bulkremove.config.values import PARSERS
 from bulkremove.domain.errors import ActionRefused, JournalFailed, LocalFileFailed, ReportFailed, SettingsError
-from bulkremove.domain.job import FrontEnd, JobState
+from bulkremove.domain.job import MAX_KEY_LENGTH, FrontEnd, JobState
 from bulkremove.domain.permissions import EVERY_ACCOUNT, AccountSet
 from bulkremove.platform.secure_files import private_folder
 from bulkremove.platform.service_credentials import with_credentials
@@ -31,9 +31,6 @@ from bulkremove.report import warning_text
 
 if TYPE_CHECKING:
     from bulkremove.python_api.rows_in import RowsIn
-
-MAX_KEY_LENGTH = 255
-"""Characters of an idempotency key."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 from urllib.parse import parse_qs, unquote
 
+from bulkremove.domain.ids import MAX_ID_DIGITS
 from bulkremove.domain.operation import COUNT_EMPLOYEES, ENROLL_LEARNER, FORM_READS, REMOVE_LEARNER, Call, Operation
 from bulkremove.domain.row import Removal
 from bulkremove.sandbox import employees, reads, replies
@@ -25,8 +26,6 @@ from bulkremove.sandbox.world import World
 
 TOKEN_PATH = "/oauth/v2/token"  # noqa: S105 - a path, not a secret
 REVOKE_PATH = "/oauth/v2/token/revoke"
-MAX_ID_DIGITS = 19
-"""Digits; a longer id is none that Zoho can store, and is refused."""
 
 _REMOVAL = re.compile(re.sub(r"\{\w+\}", "([0-9]+)", REMOVE_LEARNER.path), re.ASCII)
 """The path of a removal. Ids of any length match: one that is too long gets ``BAD_INPUT``, not 404."""

@@ -11,7 +11,7 @@ from bulkremove.app import App, Consent
 from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.app.metrics import figures
 from bulkremove.domain.errors import AlreadyConfirmed, ConsentMissing
-from bulkremove.domain.job import Job, Tally
+from bulkremove.domain.job import MAX_KEY_LENGTH, Job, Tally
 from bulkremove.domain.permissions import Permission
 from bulkremove.domain.plan import PlannedRow
 from bulkremove.domain.row import UNPLANNED
@@ -37,9 +37,6 @@ from bulkremove.web.responses import download, while_awaited
 from bulkremove.web.routes import JSON, Route, Scope, check_permission, person
 from bulkremove.web.upload import Upload
 from bulkremove.web.uploads import Uploads
-
-MAX_KEY_LENGTH = 255
-"""Characters of an Idempotency-Key."""
 
 
 class Api:

@@ -7,8 +7,8 @@ from typing import Any, NotRequired, TypedDict
 
 from msgspec.json import schema_components
 
-from bulkremove import __version__
 from bulkremove.domain.row import UNPLANNED
+from bulkremove.domain.version import __version__
 from bulkremove.reading.options import Hidden, Match
 from bulkremove.report.json_types import ChoicesJson, EventJson, JobJson, PlanJson, RowJson
 from bulkremove.storage.interface.jobs import VISIBLE

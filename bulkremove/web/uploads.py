@@ -149,7 +149,7 @@ class Uploads:
                 upload.prepared_by.append(by)
             self._previews.pop(upload.id, None)
             await self._preview_for_display(upload, by)
-        plan = self.fingerprint(upload)
+        plan = self.plan_hash(upload)
         await self._app.record(
             by, "included_mismatched", name=upload.name, rows=len(rows), plan=plan, account=upload.account
         )
@@ -177,7 +177,7 @@ class Uploads:
                 upload.refusal = error
         values: dict[str, object] = {"sheet": options.sheet, "columns": dict(options.columns)}
         values |= {"hidden": options.hidden.value, "include_open": include_open}
-        values |= {"plan": self.fingerprint(upload), "account": upload.account}
+        values |= {"plan": self.plan_hash(upload), "account": upload.account}
         await self._app.record(by, "read", name=upload.name, **values)
 
     async def confirm(
@@ -203,7 +203,7 @@ class Uploads:
                 upload.path.unlink(missing_ok=True)  # the journal has all rows of the job
             return upload.job, True
 
-    def fingerprint(self, upload: Upload) -> str:
+    def plan_hash(self, upload: Upload) -> str:
         """Return the hash of the upload's plan; empty when the plan is not in memory."""
         preview = self._previews.get(upload.id)
         return preview.plan.hash if preview else ""

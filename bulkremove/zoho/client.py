@@ -18,12 +18,12 @@ import aiohttp
 from aiohttp.connector import Connection
 from yarl import URL
 
-from bulkremove import __version__
 from bulkremove.config import Settings
 from bulkremove.domain.attempt import Permit, ReadPermit, Reply
 from bulkremove.domain.errors import BulkremoveError, ExchangeFailed, NeverSent, NoDescriptors, Unanswered
 from bulkremove.domain.operation import REMOVE_LEARNER, Call, Operation
 from bulkremove.domain.row import Removal
+from bulkremove.domain.version import __version__
 from bulkremove.zoho.connection_errors import ReplyTooLarge, translate
 
 P = TypeVar("P", Permit, ReadPermit)

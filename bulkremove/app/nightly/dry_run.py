@@ -12,13 +12,13 @@ from bulkremove.app.canary import FIRST_ROW_ALONE
 from bulkremove.app.context import Context
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.nightly.earlier_jobs import EarlierJobs
-from bulkremove.app.nightly.intake import DAY_SECONDS, Intake
+from bulkremove.app.nightly.intake import Intake
 from bulkremove.app.nightly.killed_runs import beginning
 from bulkremove.app.nightly.leavers_source import SUPERSEDED
 from bulkremove.app.nightly.result import NightlyResult, expired_text, killed_text, scheduled_text, waiting_text
 from bulkremove.app.plans import Plans
 from bulkremove.app.stopping import nightly_claim
-from bulkremove.domain.clock import Epoch, later, seconds_between
+from bulkremove.domain.clock import DAY_SECONDS, Epoch, later, seconds_between
 from bulkremove.domain.errors import ActionRefused, BulkremoveError, FileRefused, SourceFailed
 from bulkremove.domain.job import CONSENT_SECONDS, Job, JobState
 from bulkremove.domain.schedule import Schedule
@@ -114,7 +114,7 @@ class DryRun:
                 continue
             self._result.would_run.append((job, rows_left))
             self._removals += rows_left
-            if job.state is not JobState.READY and job.driven_at < later(
+            if job.state is not JobState.READY and job.last_run_at < later(
                 caps.start_of_today(self._context), -CONSENT_SECONDS
             ):
                 self._uncounted += rows_left

@@ -11,13 +11,13 @@ from bulkremove.app.nightly.result import NightlyResult, is_orphaned, scheduled_
 from bulkremove.app.plans import Plans
 from bulkremove.app.protected_list import shrunk_list_text
 from bulkremove.app.review import review_text
-from bulkremove.domain.clock import Epoch, seconds_between
+from bulkremove.domain.clock import DAY_SECONDS, Epoch, seconds_between
 from bulkremove.domain.hosts import is_same_target
 from bulkremove.domain.job import APPROVAL_SECONDS, EndReason, FrontEnd, Job, JobState, is_recent
 
 STATES = (JobState.SCHEDULED, JobState.READY, JobState.RUNNING, JobState.PAUSED)
 """States of jobs that a nightly run may go on with."""
-MAX_DELAY = 31 * 86_400.0
+MAX_DELAY = 31 * DAY_SECONDS
 """Seconds: a plan that is due later than ``delay_days`` can say was announced while the clock was wrong."""
 
 
@@ -48,14 +48,14 @@ class EarlierJobs:
                 continue
             if job.state is JobState.PAUSED and not job.auto_resumable and job.reason_code is not EndReason.STANDSTILL:
                 continue  # for a person, who was notified
-            if not is_scheduled and job.driven_by is not FrontEnd.NIGHTLY and not job.needs_review(now):
+            if not is_scheduled and job.last_run_by is not FrontEnd.NIGHTLY and not job.needs_review(now):
                 continue  # a person's run that ended or died: theirs to resume for an hour
             yield job
 
     async def expired(self) -> list[Job]:
         """The held jobs that nobody has approved in time, or that were held while the clock was ahead."""
         now = self._context.clock.wall()
-        return [job for job in await self.all(JobState.HELD) if not is_recent(job.driven_at, now, APPROVAL_SECONDS)]
+        return [job for job in await self.all(JobState.HELD) if not is_recent(job.last_run_at, now, APPROVAL_SECONDS)]
 
     async def hold_reason(self, job: Job, now: Epoch, *, extra_removals: int = 0) -> str | None:
         """Why a person must look at an earlier job before it goes on; None if a nightly run may go on with it.
@@ -65,8 +65,8 @@ class EarlierJobs:
         settings = self._context.settings
         if job.account != settings.account:
             return f"It was made for account {job.account!r}, and its night is for account {settings.account!r} now."
-        since = job.driven_at if job.due_at is None else max(job.driven_at, job.due_at)
-        is_theirs = job.state is not JobState.SCHEDULED and job.driven_by is not FrontEnd.NIGHTLY
+        since = job.last_run_at if job.due_at is None else max(job.last_run_at, job.due_at)
+        is_theirs = job.state is not JobState.SCHEDULED and job.last_run_by is not FrontEnd.NIGHTLY
         if shrunk := shrunk_list_text(job, settings):
             return shrunk
         rows_left = (await self._jobs.tally(job)).open

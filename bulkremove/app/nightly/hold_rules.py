@@ -10,11 +10,12 @@ from statistics import median
 
 from bulkremove.app.results import Preview
 from bulkremove.config import Night
+from bulkremove.domain.clock import DAY_SECONDS
 from bulkremove.domain.ids import without_ids
 
 BASELINE_RUNS = 10
 """The number of latest nightly runs that make the baseline."""
-MAX_FILE_AGE = 86_400.0 + 3600.0
+MAX_FILE_AGE = DAY_SECONDS + 3600.0
 """Seconds: a day, as nightly files are made daily, and an hour's grace."""
 
 
@@ -68,5 +69,5 @@ def reasons_to_hold(
     if header_before is not None and plan.table.header != header_before:
         reasons.append("It has other columns than the file of the last nightly run.")
     if age > MAX_FILE_AGE:
-        reasons.append(f"The file is {age / 86_400.0:.1f} days old.")
+        reasons.append(f"The file is {age / DAY_SECONDS:.1f} days old.")
     return without_ids(" ".join(reasons)) or None

@@ -34,7 +34,7 @@ from bulkremove.app.notices import Outbox
 from bulkremove.app.plans import Plans
 from bulkremove.app.results import Preview
 from bulkremove.config.nights import LEAVERS
-from bulkremove.domain.clock import Epoch, later, seconds_between
+from bulkremove.domain.clock import DAY_SECONDS, Epoch, later, seconds_between
 from bulkremove.domain.errors import FileRefused, SourceFailed
 from bulkremove.domain.ids import without_ids
 from bulkremove.domain.job import EndReason, Job, JobState
@@ -45,8 +45,6 @@ from bulkremove.sources import Source, SourceFile
 from bulkremove.sources.inbox import Inbox, original_name
 from bulkremove.storage.interface.nightly import TakenFile
 from bulkremove.storage.interface.records import IntakeResult, Record
-
-DAY_SECONDS = 86_400.0
 
 
 class Intake:

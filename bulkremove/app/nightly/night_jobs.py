@@ -96,7 +96,7 @@ class NightlyJobs:
                     await self._storage.jobs.set_circumstances(
                         job.id, protected=entries
                     )  # who approves it is told of a shorter list
-                if (await self._jobs.find(job.id)).driven_at == job.driven_at and await self._storage.jobs.hold(
+                if (await self._jobs.find(job.id)).last_run_at == job.last_run_at and await self._storage.jobs.hold(
                     job.id, why, *notices, act, at=now
                 ):
                     result.hold(job.source, why, job.id)

@@ -34,7 +34,7 @@ from bulkremove.app.plans import Plans
 from bulkremove.app.retention import Retention
 from bulkremove.app.runs import Runs
 from bulkremove.app.stopping import Stopping, nightly_claim
-from bulkremove.domain.clock import Epoch, seconds_between
+from bulkremove.domain.clock import DAY_SECONDS, Epoch, seconds_between
 from bulkremove.domain.errors import (
     BulkremoveError,
     JobBusy,
@@ -50,7 +50,6 @@ from bulkremove.platform.secure_files import replace_content
 from bulkremove.report.metrics import prometheus_text as metrics_text
 from bulkremove.sources.inbox import Inbox
 
-DAY_SECONDS = 86_400.0
 JUST_ENDED_SECONDS = 600.0
 """Within so many seconds of a run's end, systemd tells of the failure of this run, and of no later one."""
 WINDOW_OVER = "The time window for nightly runs is over; the next one goes on."

@@ -15,6 +15,7 @@ from bulkremove.domain.clock import later
 from bulkremove.domain.command_text import located
 from bulkremove.domain.errors import BulkremoveError, JobBusy, NoticeFailed, SettingsError
 from bulkremove.platform.secure_files import read_private
+from bulkremove.storage.interface.claims import ClaimKind
 from bulkremove.storage.interface.records import Notice
 
 NOTIFY_FILE = "notify.txt"
@@ -84,7 +85,7 @@ class Outbox:
                     await nightly.notice_sent(notice, at=clock.wall())
 
         with suppress(JobBusy):  # another process sends them right now
-            async with self._context.storage.claims.hold(f"notices-{self._night.name}"):
+            async with self._context.storage.claims.hold(ClaimKind.NOTICES.of(self._night.name)):
                 await asyncio.gather(*map(send, await nightly.due_notices(clock.wall(), night=self._night.name)))
         if failures:
             logging.getLogger(__name__).warning("%s", failures[0])

@@ -28,6 +28,27 @@ class Holder:
         return f"since {day}{since:%H:%M} (pid {self.pid} on {self.host})"
 
 
+class ClaimKind(StrEnum):
+    """What a claim is for that is for no job: the whole name of the claim, or its part before a hyphen."""
+
+    NIGHTLY = "nightly"
+    """A nightly run; the night's name follows."""
+    SERVE = "serve"
+    """The page of a home folder."""
+    RETENTION = "retention"
+    """The deletion of old data."""
+    PLAN = "plan"
+    """The confirmation of a plan, or an erasure."""
+    CANARY = "canary"
+    """The first row of a client; the client follows."""
+    NOTICES = "notices"
+    """Sending the notices of a night; its name follows."""
+
+    def of(self, subject: str) -> str:
+        """The name of the claim for one night or client."""
+        return f"{self}-{subject}"
+
+
 class StopAction(StrEnum):
     """What the holder of a claim is asked to do. The values are stored in the journal."""
 

@@ -20,7 +20,7 @@ from bulkremove.domain.clock import Clock
 from bulkremove.domain.errors import JobBusy, JournalFailed
 from bulkremove.platform.file_lock import file_lock
 from bulkremove.platform.secure_files import make_folder
-from bulkremove.storage.interface.claims import Holder, StopAction, StopRequest
+from bulkremove.storage.interface.claims import ClaimKind, Holder, StopAction, StopRequest
 from bulkremove.storage.interface.records import Record
 from bulkremove.storage.sqlite.database import Database
 from bulkremove.storage.sqlite.queries import Queries
@@ -30,12 +30,12 @@ from bulkremove.storage.sqlite.transaction import Reader, Transaction
 TRIES, PAUSE_SECONDS = 10, 0.02
 """A claim that is held is tried again for 0.2 s: ``holder`` takes its lock for a moment to see whether it is free."""
 
-_OTHER_CLAIMS = {
-    "nightly": "The run of night {} has been going on",
-    "serve": "The page has been served",
-    "retention": "Old data are being deleted",
-    "plan": "A plan is being confirmed, or a learner's data are being erased,",
-    "canary": "The first row of this account is being sent",
+_OTHER_CLAIMS: dict[str, str] = {
+    ClaimKind.NIGHTLY: "The run of night {} has been going on",
+    ClaimKind.SERVE: "The page has been served",
+    ClaimKind.RETENTION: "Old data are being deleted",
+    ClaimKind.PLAN: "A plan is being confirmed, or a learner's data are being erased,",
+    ClaimKind.CANARY: "The first row of this account is being sent",
 }
 """What is being done under a claim that is for no job, by the part of its name before the hyphen; {} is that after."""
 
@@ -140,7 +140,7 @@ class SqliteClaims:
         if activity := _OTHER_CLAIMS.get(kind):
             return JobBusy(
                 f"{activity.format(night.removesuffix('.sandbox'))} {by}.",
-                hint=f"Wait for it{', or end it with `bulkremove stop`' * (kind == 'nightly')}.",
+                hint=f"Wait for it{', or end it with `bulkremove stop`' * (kind == ClaimKind.NIGHTLY)}.",
                 page_hint="Wait for it.",
             )
         return JobBusy(

@@ -39,7 +39,7 @@ class Mark:
 
     ``ids``: ids of the journals that were used here, in order; accepting a restored journal gives it a new id.
     ``changes``: the counter; ``rows``: for each job that was run, the highest position that was sent; ``ledgers``: keys
-    of those in which slots were taken; ``deleted_until``: creation time of the newest job whose rows
+    of the ledgers in which slots were taken; ``deleted_until``: creation time of the newest job whose rows
     were deleted by retention.
     """
 
@@ -63,7 +63,7 @@ class HighWaterMark:
         self._pending: Mark | None = None
         """Changes that were committed since the last ``write``."""
         self._cached = b"", Mark()
-        """The last content of the file and its ``Mark``: at most commits the file has not changed since."""
+        """The content of the file when last read or written, and its ``Mark``, so that the same is not parsed twice."""
 
     def read(self) -> Mark:
         """The mark on disk; ``Mark()`` if there is none. Raises JournalFailed, MarkDamaged for a damaged one."""
@@ -119,7 +119,7 @@ class HighWaterMark:
             ) from None
         return mark
 
-    def name(self, journal: str) -> None:
+    def name_journal(self, journal: str) -> None:
         """Make this the mark of the journal with this id, and sync it to disk. Raises JournalFailed."""
         with self._locked():
             mark = self.read_or_nothing()

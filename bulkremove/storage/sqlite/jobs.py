@@ -160,7 +160,7 @@ class SqliteJobs:
         return await self._database.write(cancel)
 
     async def record_run(self, job_id: str, *, by: FrontEnd, at: Epoch) -> None:
-        await self._database.write(lambda transaction: transaction.execute(_JOBS.drive_job, job=job_id, by=by, at=at))
+        await self._database.write(lambda transaction: transaction.execute(_JOBS.record_run, job=job_id, by=by, at=at))
 
     async def set_organization(self, client: str, host: str, organization: str) -> None:
         parameters = {"client": client, "host": host, "organization": organization}
@@ -290,7 +290,7 @@ def _jobs(rows: sqlite3.Cursor) -> Iterator[Job]:
         if values["state"] is JobState.HELD and values["due_at"] is not None:
             values["state"] = JobState.SCHEDULED
         values["reason_code"] = EndReason(values["reason_code"])
-        values["origin"], values["driven_by"] = FrontEnd(values["origin"]), FrontEnd(values["driven_by"])
+        values["origin"], values["last_run_by"] = FrontEnd(values["origin"]), FrontEnd(values["last_run_by"])
         values["auto_resumable"] = bool(values["auto_resumable"])
         values["rows_deleted"] = values.pop("totals") is not None
         yield Job(**values)

@@ -41,6 +41,7 @@ MIGRATIONS = (
     "30-leavers.sql",
     "31-employees.sql",
     "32-known-leavers.sql",
+    "33-last-run.sql",
 )
 """Files in ``schema``, in the order in which they were added; a new journal goes through all of them."""
 WITH_COUNTER = 4

@@ -9,14 +9,14 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TypeVar
 
-from bulkremove.domain.clock import Clock, Epoch, Monotonic, later, seconds_between
+from bulkremove.domain.clock import DAY_SECONDS, Clock, Epoch, Monotonic, later, seconds_between
 from bulkremove.domain.ledger import Ledger, Suspension, SuspensionReason
 from bulkremove.storage.interface.attempts import AnswerRule, LedgerChange, RestartRule, SlotRule
 from bulkremove.storage.sqlite.database import Database
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.transaction import Reader, Transaction
 
-_LOST_SECONDS = 2 * 86_400.0
+_LOST_SECONDS = 2 * DAY_SECONDS
 """Seconds after its acceptance in which the calls that a journal has lost are looked at; rules look at one day."""
 
 _LIMIT = Queries("rate_limit.sql")

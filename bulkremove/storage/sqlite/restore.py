@@ -93,7 +93,8 @@ class SqliteRestore:
             journal = secrets.token_hex(8)
             transaction.execute(_IDENTITY.renew, id=journal)
             begin_generation(transaction.connection)
-            transaction.mark.name(journal)  # before the commit: after a kill in between, it is to be accepted again
+            # Before the commit: after a kill in between, it is to be accepted again.
+            transaction.mark.name_journal(journal)
 
         await self._database.write(accept, accepts_restore=True)
 

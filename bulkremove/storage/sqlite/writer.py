@@ -183,7 +183,7 @@ class Writer:
                 page_hint=ASK_ADMIN,
             )
         if identity.state == "new":
-            self._mark.name(identity.id)
+            self._mark.name_journal(identity.id)
             connection.execute(_IDENTITY.set_state, {"state": "marked"})
         return None
 

@@ -3,7 +3,7 @@
 -- name: insert_job
 -- Add a job.
 INSERT INTO job (id, account, host, source, folder, sheet, header, roles, plan_hash, state, reason, created_at,
-                 retry_of, options, prepared_by, confirmed_by, origin, due_at, operation, driven_at, driven_by,
+                 retry_of, options, prepared_by, confirmed_by, origin, due_at, operation, last_run_at, last_run_by,
                  planned_at, client, night, accepted_wordings)
 VALUES (:id, :account, :host, :source, :folder, :sheet, :header, :roles, :plan_hash, :state, :reason, :created_at,
         :retry_of, :options, :prepared_by, :confirmed_by, :origin, :due_at, :operation, :created_at, :origin,
@@ -73,7 +73,7 @@ SELECT DISTINCT account FROM job WHERE state != 'storing' ORDER BY account;
 -- The newest job of an account that a command ran last and nobody paused.
 -- Or of which every row is settled, and whose last run was killed between its end and its report.
 SELECT * FROM job WHERE account = :account AND client = :client AND host = :host AND (
-    (state IN ('ready', 'running', 'paused') AND driven_by = 'command' AND reason_code != 'paused')
+    (state IN ('ready', 'running', 'paused') AND last_run_by = 'command' AND reason_code != 'paused')
     OR (state IN ('finished', 'stopped') AND 'started' = (SELECT name FROM event WHERE job = job.id
         AND name IN ('started', 'reported') ORDER BY event.id DESC LIMIT 1)))
 ORDER BY created_at DESC, id DESC LIMIT 1;
@@ -94,9 +94,9 @@ UPDATE job SET state = :state, reason = :reason, reason_code = :reason_code, fin
     seconds = seconds + :seconds, peak_calls = max(peak_calls, :peak_calls), auto_resumable = :auto_resumable
 WHERE id = :job;
 
--- name: drive_job
--- Record that a process drives a job.
-UPDATE job SET driven_at = :at, driven_by = :by WHERE id = :job;
+-- name: record_run
+-- Record that a process runs a job.
+UPDATE job SET last_run_at = :at, last_run_by = :by WHERE id = :job;
 
 -- name: set_organization
 -- Keep which organisation a client belongs to, as was said last.
@@ -111,13 +111,13 @@ WHERE id = :job;
 
 -- name: release_job
 -- Make a held job ready for the front end that made it.
-UPDATE job SET state = 'ready', reason = '', reason_code = '', confirmed_by = :by, driven_at = :at, driven_by = origin,
+UPDATE job SET state = 'ready', reason = '', reason_code = '', confirmed_by = :by, last_run_at = :at, last_run_by = origin,
     due_at = NULL
 WHERE id = :job AND state = 'held';
 
 -- name: hold_job
 -- Hold a job that is not over until a person approves what is left of it.
-UPDATE job SET state = 'held', reason = :reason, reason_code = '', due_at = NULL, auto_resumable = 0, driven_at = :at
+UPDATE job SET state = 'held', reason = :reason, reason_code = '', due_at = NULL, auto_resumable = 0, last_run_at = :at
 WHERE id = :job AND state IN ('ready', 'running', 'paused', 'held');
 
 -- name: is_running

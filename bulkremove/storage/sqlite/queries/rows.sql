@@ -100,7 +100,7 @@ SELECT id FROM job WHERE totals IS NOT NULL AND EXISTS (SELECT 1 FROM row WHERE 
 SELECT course, batch, learner, job.id, account FROM row JOIN job ON job.id = row.job
 WHERE host = :host AND operation = :operation AND client IN (SELECT other FROM same_organization WHERE client = :client AND host = :host)
     AND (job.state IN ('ready', 'running', 'paused')
-        OR (job.state = 'held' AND (job.due_at IS NOT NULL OR job.driven_at >= :held_since)))
+        OR (job.state = 'held' AND (job.due_at IS NOT NULL OR job.last_run_at >= :held_since)))
     AND row.state IN ('pending', 'sending');
 
 -- name: settled_elsewhere
@@ -220,13 +220,13 @@ GROUP BY 1, 2;
 -- How many rows of an operation were sent since a time in an organisation, or are to be.
 -- They are to be by jobs that run, or that were confirmed since then.
 -- What lies far ahead was sent while the clock was wrong. The rows left of the job :starting count too; those of a job that
--- nobody has driven for an hour do not: a person must look at it first.
+-- nobody has run for an hour do not: a person must look at it first.
 -- And how many removals a journal may have lost that was accepted since then.
 SELECT count(*), (SELECT coalesce(sum(removals), 0) FROM restore WHERE at >= :since) FROM job JOIN row ON row.job = job.id
 WHERE host = :host AND operation = :operation
     AND client IN (SELECT other FROM same_organization WHERE client = :client AND host = :host)
-    AND (job.finished_at IS NULL OR job.finished_at >= :since OR job.driven_at >= :since - 3600 OR job.id = :starting)
+    AND (job.finished_at IS NULL OR job.finished_at >= :since OR job.last_run_at >= :since - 3600 OR job.id = :starting)
     AND (first_sent_at BETWEEN :since AND :since + 2 * 86400
         OR (job.id = :starting AND row.state IN ('pending', 'sending'))
         OR (row.state = 'pending' AND (job.state = 'ready'
-            OR (job.state IN ('running', 'paused') AND job.driven_at >= :since - 3600))));
+            OR (job.state IN ('running', 'paused') AND job.last_run_at >= :since - 3600))));
