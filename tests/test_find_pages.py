@@ -168,7 +168,7 @@ async def test_a_long_list_is_read_in_the_background_and_the_page_says_how_far_i
 
 
 async def test_a_list_that_was_read_meanwhile_is_loaded_by_the_page_itself_and_shown_once(tmp_path: Path) -> None:
-    async with site_of(tmp_path) as (one, visitor):
+    async with running_site(tmp_path / "home", world=world(tmp_path)) as one, one.visitor() as visitor:
 
         async def is_over() -> bool:
             return "HX-Refresh" in (await visitor.get(LIST, **{"HX-Request": "true"})).headers
