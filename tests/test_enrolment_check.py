@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkremove.app import App, Preview, SandboxOptions, Stop
+from bulkremove.cli.preview_text import lines
 from bulkremove.config import Settings
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.doubts import DoubtCode
@@ -555,7 +556,7 @@ def test_a_list_that_can_t_be_read_anew_leaves_nobody_out(tmp_path: Path, is_dem
 async def test_who_was_removed_by_an_earlier_job_is_told_as_such_and_not_sent_again(tmp_path: Path) -> None:
     file = leavers(tmp_path, [0, 1])
     variables = Settings(tmp_path / "home", canary="live")
-    with closing(App(variables, environ={}, sandbox=SandboxOptions(world(tmp_path), 300.0))) as app:
+    with closing(App(variables, environ={}, sandbox=SandboxOptions(world(tmp_path), 60.0))) as app:
         async with app.connections.in_sandbox():
 
             async def preview() -> Preview:
@@ -567,12 +568,13 @@ async def test_who_was_removed_by_an_earlier_job_is_told_as_such_and_not_sent_ag
             await run(app, job)
             again = await preview()
             assert (0, ()) == (again.plan.removals, again.plan.doubts)
+            assert not [line for line in lines(again, None) if line.startswith("Undo")], "there is nothing to undo"
             assert all(f"by job {job.id}." in one.detail for one in again.plan.excluded.values()), again.plan.excluded
 
 
 async def test_ids_that_no_whole_list_holds_are_sent_only_once_a_person_compared_them(tmp_path: Path) -> None:
     file = leavers(tmp_path, [70, 71])
-    with closing(App(Settings(tmp_path / "home"), environ={}, sandbox=SandboxOptions(world(tmp_path), 300.0))) as app:
+    with closing(App(Settings(tmp_path / "home"), environ={}, sandbox=SandboxOptions(world(tmp_path), 60.0))) as app:
         preview = await app.plans.preview(file, name="leavers.csv", options=ReadOptions())
         preview = await app.enrolment_checks.check(preview, is_asked=True)
         assert (2, 2) == (preview.plan.removals, preview.plan.doubtful_ids)

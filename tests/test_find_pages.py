@@ -45,6 +45,20 @@ async def site_of(tmp_path: Path, *, settings: dict[str, object] | None = None, 
         yield one, visitor
 
 
+async def listed(visitor: Visitor, path: str = LIST) -> Reply:
+    """The page of the learners of a batch once they were read."""
+    shown = await visitor.get(path)
+
+    async def is_over() -> bool:
+        nonlocal shown
+        shown = await visitor.get(path)
+        return 'id="lookup"' not in shown.text
+
+    if 'id="lookup"' in shown.text:
+        await until(is_over)
+    return shown
+
+
 async def looked_up(visitor: Visitor, plan: Reply) -> Reply:
     """The page of an upload once its lookup has ended."""
 
@@ -79,7 +93,7 @@ async def test_from_a_course_s_title_and_addresses_to_a_confirmed_removal(tmp_pa
         assert f"/find/{COURSE}" in courses.text
         batches = await visitor.get(f"/find/{COURSE}")
         assert (True, True) == (LIST in batches.text, f"{COUNT} learners" in batches.text)
-        learners = await visitor.get(LIST)
+        learners = await listed(visitor)
         assert COUNT == learners.text.count('name="learner"')
         plan = await visitor.post(
             LIST, learner=box(0), people="LEARNER0001@example.com\nE0002, learner0001@example.com"
@@ -111,7 +125,7 @@ async def test_an_address_that_nobody_has_is_an_invalid_row_and_no_one_is_guesse
 
 async def test_all_batches_of_a_course_are_one_list(tmp_path: Path) -> None:
     async with site_of(tmp_path) as (_, visitor):
-        assert COUNT == (await visitor.get(f"/find/{COURSE}/all")).text.count('name="learner"')
+        assert COUNT == (await listed(visitor, f"/find/{COURSE}/all")).text.count('name="learner"')
 
 
 async def test_what_zoho_refuses_is_told_on_the_page_and_nobody_is_removed(tmp_path: Path) -> None:
@@ -141,6 +155,29 @@ async def test_lists_that_nobody_waits_for_any_more_do_not_keep_a_person_from_th
         assert 200 == (await asyncio.wait_for(visitor.get("/"), 5.0)).status
 
 
+async def test_a_long_list_is_read_in_the_background_and_the_page_says_how_far_it_is(tmp_path: Path) -> None:
+    file = world(tmp_path, count=1000)
+    async with running_site(tmp_path / "home", world=file, speed=1.0) as one, one.visitor() as visitor:
+        waiting = await visitor.get(LIST)
+        assert ('id="lookup"' in waiting.text, 'name="learner"' in waiting.text) == (True, False)
+
+        async def counts_calls() -> bool:
+            return bool(re.search("[1-9][0-9]* calls so far", (await visitor.get(LIST)).text))
+
+        await until(counts_calls)  # more than one: it goes on while nobody waits for a page
+
+
+async def test_a_list_that_was_read_meanwhile_is_loaded_by_the_page_itself_and_shown_once(tmp_path: Path) -> None:
+    async with running_site(tmp_path / "home", world=world(tmp_path)) as one, one.visitor() as visitor:
+
+        async def is_over() -> bool:
+            return "HX-Refresh" in (await visitor.get(LIST, **{"HX-Request": "true"})).headers
+
+        await until(is_over)
+        assert COUNT == (await visitor.get(LIST)).text.count('name="learner"')
+        assert ["roster"] == [entry.act for entry in await one.app.audit.newest(20, EVERY_ACCOUNT)][:1]
+
+
 def two_batches(tmp_path: Path, count: int = COUNT) -> Path:
     """A world whose learners are in two batches of a course, with the same ids."""
     file = world(tmp_path, count=count)
@@ -153,7 +190,7 @@ def two_batches(tmp_path: Path, count: int = COUNT) -> Path:
 async def test_who_is_ticked_in_one_batch_stays_in_the_others(tmp_path: Path) -> None:
     file = two_batches(tmp_path)
     async with running_site(tmp_path / "home", world=file, speed=100.0) as one, one.visitor() as visitor:
-        shown = await visitor.get(f"/find/{COURSE}/all")
+        shown = await listed(visitor, f"/find/{COURSE}/all")
         boxes = re.findall(r'name="learner" value="([^"]*)"', shown.text)
         assert 2 * COUNT == len({*boxes})
         plan = await visitor.post(f"/find/{COURSE}/all", learner=boxes[0])
@@ -552,6 +589,6 @@ async def test_no_name_of_zoho_s_is_markup(tmp_path: Path, path: str) -> None:
     tree["batches"][0]["learners"][0]["name"] = '"><script>alert(1)</script>'
     file.write_text(json.dumps(tree))
     async with running_site(tmp_path / "home", world=file, speed=100.0) as one, one.visitor() as visitor:
-        shown = await visitor.get(f"{path}?q=fire")
+        shown = await listed(visitor, f"{path}?q=fire")
         assert not re.search(r"<b>Fire|<script>alert", shown.text)
         assert "&lt;" in shown.text

@@ -517,7 +517,7 @@ async def test_a_replaced_journal_is_told_on_the_page(tmp_path: Path) -> None:
         await one.app.backups.make(backup, by="jo")
         await one.app.record("jo", "read")
         await one.app.backups.restore(backup, await one.app.backups.inspect(backup), by="jo")
-        for path in ("/", f"/jobs/{job}"):
+        for path in ("/", "/jobs", f"/jobs/{job}"):
             assert words in (await visitor.get(path)).text
 
 

@@ -79,7 +79,8 @@ class OpenListings:
     """The listings of one account while a connection is open. Its methods raise ReadFailed, NotAuthorized and others.
 
     ``is_fresh``: no listing is used again that was kept before. ``max_calls``: a list that would take more calls than
-    are left of so many is not read; None for no limit. Calls to the employee form don't count.
+    are left of so many is not read; None for no limit. Calls to the employee form don't count. ``on_read``: called
+    after each call.
     """
 
     def __init__(
@@ -91,9 +92,10 @@ class OpenListings:
         *,
         is_fresh: bool,
         max_calls: int | None,
+        on_read: Callable[[], None],
     ) -> None:
         self._context, self._reads, self._employee_reads = context, reads, employee_reads
-        self.client, self.calls_left = client, max_calls
+        self.client, self.calls_left, self._on_read = client, max_calls, on_read
         self._seconds, self._is_fresh = context.settings.listing_minutes * 60.0, is_fresh
         self._read_now = set[tuple[str, ...]]()
         """The names of the listings that were not kept from before."""
@@ -229,7 +231,9 @@ class OpenListings:
             if self.calls_left <= 0:
                 raise ReadFailed("Its list takes more calls than are made for it unasked.")
             self.calls_left -= 1
-        return await self._reads.read(call)
+        result = await self._reads.read(call)
+        self._on_read()
+        return result
 
     def _check_calls_left(self, batch: Batch) -> None:
         """Check that the list of a batch takes no more calls than are left. Raises ReadFailed."""
@@ -304,6 +308,7 @@ class Listings:
         is_fresh: bool = False,
         max_calls: int | None = None,
         on_wait: Callable[[Wait], None] = lambda wait: None,
+        on_read: Callable[[], None] = lambda: None,
     ) -> AsyncIterator[OpenListings]:
         """Connect to Zoho. ``on_wait``: called with what a read waits for; the others: see ``OpenListings``.
 
@@ -316,4 +321,6 @@ class Listings:
                 reads = self._connections.reads(settings, credentials, client, tokens, on_wait=on_wait)
                 employee_reads = self._connections.employee_reads(settings, credentials, client, tokens)
                 client_id = client_hash(credentials.client_id)
-                yield OpenListings(context, reads, employee_reads, client_id, is_fresh=is_fresh, max_calls=max_calls)
+                yield OpenListings(
+                    context, reads, employee_reads, client_id, is_fresh=is_fresh, max_calls=max_calls, on_read=on_read
+                )

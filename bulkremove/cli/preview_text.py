@@ -82,7 +82,8 @@ def lines(preview: Preview, command: str | None) -> Iterator[str]:
         if job.account != plan.account:  # the details above don't name it: they are stored and go out in reports
             yield f"Open      in job {job.id} of account {job.account}, too"
     if plan.operation != ENROLL_LEARNER:
-        yield f"Undo      {undo_text(plan, '`bulkremove reenroll`')}"
+        if plan.removals:
+            yield f"Undo      {undo_text(plan, '`bulkremove reenroll`')}"
         yield f"Protected list of {pluralize(preview.protected, 'entry', 'entries')}"
     if preview.is_canary and plan.removals:
         yield "First     One row is sent alone; the others wait until somebody has confirmed it in Zoho People"

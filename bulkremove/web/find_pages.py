@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 from aiohttp import web
@@ -13,14 +14,13 @@ from bulkremove.domain.ids import is_id
 from bulkremove.domain.listing import Batch, Course, Roster
 from bulkremove.domain.permissions import Permission
 from bulkremove.web.account_choice import account_of, accounts_for
+from bulkremove.web.lookups import ALL, MAX_BATCHES, Lookups
 from bulkremove.web.responses import page, read_form, while_awaited
 from bulkremove.web.routes import FORM, Route, Scope, person
 from bulkremove.web.uploads import Uploads
 
-ALL = "all"
-"""In place of a batch: all batches of the course."""
-MAX_BATCHES = 10
-"""Batches whose learners are listed on one page, with three calls each or more."""
+FOREGROUND_SECONDS = 1.0
+"""Seconds that a page waits for a list of learners before it shows how far it is; one that was kept comes at once."""
 MAX_CHOICE_BYTES = 512 * 1024
 """Largest form of ticks and pasted lines; more than other forms have, since a batch may have thousands of learners."""
 
@@ -28,8 +28,8 @@ MAX_CHOICE_BYTES = 512 * 1024
 class FindPages:
     """The handlers of the pages of Zoho's lists. Each list takes calls of the limit that removals have."""
 
-    def __init__(self, app: App, uploads: Uploads) -> None:
-        self._app, self._uploads = app, uploads
+    def __init__(self, app: App, uploads: Uploads, lookups: Lookups) -> None:
+        self._app, self._uploads, self._lookups = app, uploads, lookups
 
     def routes(self) -> list[Route]:
         """List the routes of these handlers."""
@@ -72,17 +72,30 @@ class FindPages:
         return page("find_batches.html", request, context)
 
     async def learners(self, request: web.Request) -> web.StreamResponse:
-        """Show the learners of a batch, or of all batches of a course, each with a box to tick."""
+        """Show the learners of a batch, or of all batches of a course, each with a box to tick.
+
+        While they are read it shows how far that is; the browser asks again, and loads the page at the end.
+        """
         course, batch = self._id(request, "course"), self._id(request, "batch", ALL)
-        account, rosters, problem = self._account(request, request.query), list[Roster](), ""
-        try:
-            rosters = [*await while_awaited(request, self._rosters(account, course, batch))]
+        account, who = self._account(request, request.query), person(request)
+        lookup = await self._lookups.rosters(who, account, course, batch)
+        if lookup.task is not None:
+            await asyncio.wait({lookup.task}, timeout=FOREGROUND_SECONDS)
+        context: dict[str, object] = {"account": account, "course": course, "batch": batch, "lookup": lookup}
+        is_poll = "HX-Request" in request.headers
+        if lookup.task is not None or is_poll:
+            headers = {} if lookup.task is not None else {"HX-Refresh": "true"}
+            return page("find_lookup.html", request, context, headers=headers)
+        self._lookups.forget_rosters(who, account, course, batch)
+        rosters, problem = (
+            lookup.rosters if lookup.error is None else (),
+            lookup.error.page_text if lookup.error else "",
+        )
+        if not problem:
             listed = sum(len(roster.learners) for roster in rosters)
             facts = {"course": course, "batches": len(rosters), "learners": listed, "account": account}
-            await self._app.record(person(request).name, "roster", **facts)
-        except BulkremoveError as error:
-            problem = error.page_text
-        context = {"account": account, "course": course, "batch": batch, "rosters": rosters, "problem": problem}
+            await self._app.record(who.name, "roster", **facts)
+        context |= {"rosters": rosters, "problem": problem}
         return page("find_learners.html", request, context)
 
     async def choose(self, request: web.Request) -> web.StreamResponse:
@@ -116,11 +129,9 @@ class FindPages:
             return await lists.batches(course)
 
     async def _rosters(self, account: str, course: str, batch: str) -> Sequence[Roster]:
-        """The rosters of a batch, or of all of a course. Raises ReadFailed and others, HTTPBadRequest for too many."""
+        """The rosters of a batch, or of all of a course. Raises ReadFailed and others."""
         async with self._app.for_account(account).listings.open() as lists:
             batches = [one.id for one in await lists.batches(course)] if batch == ALL else [batch]
-            if len(batches) > MAX_BATCHES:
-                raise web.HTTPBadRequest(text=f"This course has {len(batches)} batches. Choose one of them.")
             return [await lists.roster(course, one) for one in batches]
 
     def _account(self, request: web.Request, fields: Mapping[str, object]) -> str:

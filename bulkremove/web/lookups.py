@@ -1,4 +1,4 @@
-"""Lookups in Zoho for an upload: the ids of a file that has none, and who the learners of a plan are.
+"""Lookups in Zoho: the ids of a file that has none, who the learners of a plan are, and the learners of batches.
 
 They run in the background, since reads share the limit of removals and take minutes; nothing can be confirmed then.
 Those of one person run one after the other, so that they take one turn of the limit and a running job has its own.
@@ -7,6 +7,8 @@ Those of one person run one after the other, so that they take one turn of the l
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
+from functools import partial
 
 from aiohttp import web
 
@@ -17,11 +19,20 @@ from bulkremove.domain.permissions import Permission
 from bulkremove.web.fair_share import FairShare
 from bulkremove.web.responses import while_checked
 from bulkremove.web.routes import Person
-from bulkremove.web.upload import Lookup, Upload
+from bulkremove.web.upload import Lookup, RosterLookup, Upload
 from bulkremove.web.uploads import MAX_UPLOADS_OF_PERSON, Uploads
 
 MAX_MATCHED_ROWS = 20_000
 """Rows of a file whose ids are looked up; they are kept in memory."""
+
+MAX_ROSTER_LOOKUPS = 5
+"""Lists of learners of one person that are read, or wait to be seen; one more ends the oldest."""
+ALL = "all"
+"""In place of a batch: all batches of the course."""
+MAX_BATCHES = 10
+"""Batches whose learners are listed on one page, with three calls each or more."""
+_Lists = tuple[str, str, str, str]
+"""Whose list of learners it is: name of the person, account, course, and batch or ``ALL``."""
 
 
 class Lookups:
@@ -31,6 +42,7 @@ class Lookups:
         self._app, self._uploads = app, uploads
         self._tasks = set[asyncio.Task[None]]()
         self._turns = FairShare(1, waiting=MAX_UPLOADS_OF_PERSON)
+        self._rosters = dict[_Lists, RosterLookup]()
 
     async def begin(self, upload: Upload, who: Person, *, is_asked: bool = False) -> None:
         """Begin what an upload needs, if anything: its ids, then the enrolment check. A confirmed one needs none.
@@ -52,10 +64,7 @@ class Lookups:
             if not _may_begin(upload):  # another request has begun it meanwhile, or confirmed the plan
                 return
         upload.lookup = Lookup()
-        task = asyncio.create_task(self._look_up(upload, upload.lookup, app, who, is_asked=is_asked))
-        upload.lookup.task = task
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._start(upload.lookup, self._look_up(upload, upload.lookup, app, who, is_asked=is_asked))
 
     async def now(self, upload: Upload, who: Person, *, is_checked: bool) -> None:
         """Look up at once what an upload needs, for a program that asks for it. Raises what went wrong.
@@ -86,27 +95,74 @@ class Lookups:
         if upload.lacks_ids:
             upload.refusal = FileRefused("Its ids were not looked up, so nobody can be removed by it.")
 
+    async def rosters(self, who: Person, account: str, course: str, batch: str) -> RosterLookup:
+        """The lookup of the learners of a batch, or of all batches of a course: that under way, or a new one."""
+        key, generation = (who.name, account, course, batch), await self._app.plans.generation()
+        lookup = self._rosters.get(key)
+        if lookup is None or lookup.generation != generation:
+            self.forget_rosters(who, account, course, batch)
+            own = [other for other in self._rosters if other[0] == who.name]
+            for oldest in own[: max(0, len(own) + 1 - MAX_ROSTER_LOOKUPS)]:
+                self._rosters.pop(oldest).end()
+            lookup = self._rosters[key] = RosterLookup(generation=generation)
+            self._start(lookup, self._look_up_rosters(lookup, who, account, course, batch))
+        return lookup
+
+    def forget_rosters(self, who: Person, account: str, course: str, batch: str) -> None:
+        """End a lookup of learners, or drop what it has found once that was seen."""
+        if lookup := self._rosters.pop((who.name, account, course, batch), None):
+            lookup.end()
+
     async def close(self) -> None:
         """End all lookups."""
         for task in [*self._tasks]:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _look_up(self, upload: Upload, lookup: Lookup, app: App, who: Person, *, is_asked: bool) -> None:
+    def _start(self, lookup: Lookup, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.create_task(work)
+        lookup.task = task
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _in_turn(self, who: Person, account: str, work: Callable[[], Coroutine[object, object, None]]) -> None:
+        """Do some work when it is the person's turn; it ends when they may not prepare removals any more."""
+
         async def check() -> None:
-            if not await who.still_may(Permission.PREPARE, upload.account):
+            if not await who.still_may(Permission.PREPARE, account):
                 raise PlanNotReady(
                     f"{who.name} may not prepare removals for this account any more, so Zoho was not asked to the end."
                 )
 
+        async with self._turns.turn(who.name):
+            await while_checked(check, work())
+
+    async def _look_up_rosters(self, lookup: RosterLookup, who: Person, account: str, course: str, batch: str) -> None:
+        async def read() -> None:
+            async with self._app.for_account(account).listings.open(on_read=lookup.count_call) as lists:
+                batches = [one.id for one in await lists.batches(course)] if batch == ALL else [batch]
+                if len(batches) > MAX_BATCHES:
+                    raise ReadFailed(f"This course has {len(batches)} batches. Choose one of them.")
+                lookup.batches = len(batches)
+                for done, one in enumerate(batches, start=1):
+                    lookup.rosters += (await lists.roster(course, one),)
+                    lookup.count(done)
+
         try:
-            async with self._turns.turn(who.name):
-                await while_checked(check, self._ask(upload, lookup, app, by=who.name, is_asked=is_asked))
+            await self._in_turn(who, account, read)
+        except (BulkremoveError, web.HTTPTooManyRequests) as error:
+            lookup.error = _as_failure(error)
+        finally:
+            lookup.task = None
+
+    async def _look_up(self, upload: Upload, lookup: Lookup, app: App, who: Person, *, is_asked: bool) -> None:
+        try:
+            ask = partial(self._ask, upload, lookup, app, by=who.name, is_asked=is_asked)
+            await self._in_turn(who, upload.account, ask)
         except FileRefused as refused:
             upload.refusal = refused
         except (BulkremoveError, web.HTTPTooManyRequests) as error:
-            failed = error if isinstance(error, BulkremoveError) else ReadFailed(error.text or "")
-            lookup.error = failed
+            lookup.error = failed = _as_failure(error)
             if upload.lacks_ids:
                 upload.refusal = FileRefused(
                     f"Its ids could not be looked up. {failed.message}", hint=failed.hint, page_hint=failed.page_hint
@@ -150,6 +206,10 @@ class Lookups:
         async with app.listings.open() as lists:
             found = await resolve(table, match, lists)
         upload.table, upload.looked_up_in = found, generation
+
+
+def _as_failure(error: BulkremoveError | web.HTTPTooManyRequests) -> BulkremoveError:
+    return error if isinstance(error, BulkremoveError) else ReadFailed(error.text or "")
 
 
 def _may_begin(upload: Upload) -> bool:

@@ -55,6 +55,7 @@ class OverviewPages:
         accounts = {*self._accounts(seen), *(job.account for job in jobs)}
         context: dict[str, Any] = {"jobs": standings, "order": await self._order(seen), "states": VISIBLE}
         context |= {"wanted": state_filter, "text": text, "page": number, "more": has_more}
+        context |= {"replaced": REPLACED if await self._app.backups.is_replaced() else ""}
         return page("jobs.html", request, context | await self._allowances(seen) | {"show_account": len(accounts) > 1})
 
     async def nights(self, request: web.Request) -> web.StreamResponse:

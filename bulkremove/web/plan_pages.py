@@ -138,7 +138,8 @@ class PlanPages:
     async def lookup(self, request: web.Request) -> web.StreamResponse:
         """Return how far the lookup of an upload is, as a part of its page; the browser loads the page at its end."""
         upload = self._upload(request)
-        context = {"upload": upload, "lookup": upload.lookup}
+        here = f"/uploads/{upload.id}"
+        context = {"upload": upload, "lookup": upload.lookup, "poll": f"{here}/lookup", "next": here}
         headers = {} if upload.is_looked_up else {"HX-Refresh": "true"}
         return page("_lookup.html", request, context, headers=headers)
 

@@ -67,7 +67,7 @@ def make_site(
         *(AccountPages(app, sessions, sign_ins).routes() if address.sign_on is None else ()),
         *OverviewPages(app, supervisor, uploads).routes(),
         *PlanPages(app, supervisor, uploads, lookups).routes(),
-        *FindPages(app, uploads).routes(),
+        *FindPages(app, uploads, lookups).routes(),
         *PutBackPages(app, uploads, lookups).routes(),
         *JobPages(app, supervisor, uploads, lookups, live).routes(),
         *live.routes(),

@@ -9,6 +9,7 @@ from pathlib import Path
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.enrolment_check import EnrolmentCheck
 from bulkremove.domain.errors import BulkremoveError, FileRefused
+from bulkremove.domain.listing import Roster
 from bulkremove.domain.operation import REMOVE_LEARNER, Words
 from bulkremove.domain.permissions import AccountSet
 from bulkremove.domain.table import Table
@@ -17,7 +18,7 @@ from bulkremove.reading.options import ReadOptions
 
 @dataclass(slots=True)
 class Lookup:
-    """A lookup in Zoho for an upload, under way or ended."""
+    """A lookup in Zoho, under way or ended."""
 
     task: asyncio.Task[None] | None = None
     """None once it has ended."""
@@ -28,9 +29,30 @@ class Lookup:
     is_left_out: bool = False
     """Whether a person ended it."""
 
+    calls: int = 0
+    """How many calls were made for it, as far as they are counted."""
+
     def count(self, done: int) -> None:
         """Note how many batches were read."""
         self.done = done
+
+    def count_call(self) -> None:
+        """Note that another call was made."""
+        self.calls += 1
+
+    def end(self) -> None:
+        """End it if it is under way; nothing of it is used."""
+        if self.task is not None:
+            self.task.cancel()
+
+
+@dataclass(slots=True)
+class RosterLookup(Lookup):
+    """A lookup of the learners of batches, for a person to choose from."""
+
+    rosters: tuple[Roster, ...] = ()
+    generation: str = ""
+    """The generation of the storage in which it began; in another one it is void."""
 
 
 @dataclass(slots=True)
@@ -103,5 +125,5 @@ class Upload:
 
     def end_lookup(self) -> None:
         """End a lookup for it that is under way; nothing of it is used."""
-        if self.lookup is not None and self.lookup.task is not None:
-            self.lookup.task.cancel()
+        if self.lookup is not None:
+            self.lookup.end()
