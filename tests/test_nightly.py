@@ -28,6 +28,7 @@ from bulkremove.cli.exit_codes import of_nightly_run
 from bulkremove.config import DEFAULT_NIGHT, Night, Settings, load
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ActionRefused, ConsentMissing, FileRefused, JobBusy, SettingsError
+from bulkremove.domain.ids import without_ids
 from bulkremove.domain.job import APPROVAL_SECONDS, EndReason, FrontEnd, JobState
 from bulkremove.domain.permissions import EVERY_ACCOUNT
 from bulkremove.domain.planner import plan
@@ -651,6 +652,7 @@ def test_what_is_usual_is_told_by_the_last_nights(tmp_path: Path) -> None:
     assert "No nightly run has removed anybody yet" in reasons([])
     assert "other columns" in reasons([11], before=("a",))
     assert "days old" in reasons([11], age=2 * 86_400.0)
+    assert "is 3,650.0 days old" in without_ids(reasons([11], age=3650 * 86_400.0)), "as by a clock that is wrong"
     assert "never removed has 3 entries; it had 4 before" in reasons([11], lists=(3, 4))
     assert "" == reasons([11], lists=(4, 3))
     assert "" == reasons([11], lists=(4, None))

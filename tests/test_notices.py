@@ -188,6 +188,8 @@ def test_systemd_tells_of_a_failed_night_only_what_the_night_has_not_told(
         journal.execute("DELETE FROM notice")
     assert 8 == Bulkremove(home, {**environ, "BULKREMOVE_NOTIFY": silent})("nightly").returncode
     assert 1 == told("exit-code", "8"), "its own notice still waits"
+    (home / "journal.db").write_bytes(b"no journal" * 1000)
+    assert 1 == told("exit-code", "8"), "as with a full disk, nobody but systemd can tell"
 
 
 async def test_a_notice_is_written_together_with_what_it_tells(tmp_path: Path) -> None:

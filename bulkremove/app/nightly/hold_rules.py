@@ -69,5 +69,5 @@ def reasons_to_hold(
     if header_before is not None and plan.table.header != header_before:
         reasons.append("It has other columns than the file of the last nightly run.")
     if age > MAX_FILE_AGE:
-        reasons.append(f"The file is {age / DAY_SECONDS:.1f} days old.")
+        reasons.append(f"The file is {age / DAY_SECONDS:,.1f} days old.")
     return without_ids(" ".join(reasons)) or None

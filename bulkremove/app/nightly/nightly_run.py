@@ -141,14 +141,18 @@ class NightlyRuns:
         return date.fromisoformat(last) if last else None
 
     async def has_told(self) -> bool:
-        """Whether the last run has just ended, and all that it had to tell was sent.
+        """Whether the last run has just ended, and all that it had to tell was sent; False if the journal can't say.
 
         A failure is always told: by ``failures`` of the result, each of which is in a notice.
         """
-        last, now = await self._storage.nightly.last(**self._key), self._context.clock.wall()
-        if last is None or last.ended_at is None or not 0 <= seconds_between(last.ended_at, now) < JUST_ENDED_SECONDS:
+        try:
+            last = await self._storage.nightly.last(**self._key)
+            waiting = (await self._storage.nightly.waiting_notices()).get(self.night.name)
+        except BulkremoveError:  # such as the one that has ended the run
             return False
-        return not (await self._storage.nightly.waiting_notices()).get(self.night.name) and not self.outbox.why_silent()
+        if last is None or last.ended_at is None or waiting or self.outbox.why_silent():
+            return False
+        return 0 <= seconds_between(last.ended_at, self._context.clock.wall()) < JUST_ENDED_SECONDS
 
     async def skip(self, day: date, why: str) -> None:
         """Record that a nightly run does not take place, and notify people."""
