@@ -48,3 +48,10 @@ def pill(shown: Standing | tuple[str, str, str]) -> Markup:
     """Show a standing, or words with tone and icon, as a word with its color and icon."""
     words, tone, picture = (shown.label, shown.tone, shown.icon) if isinstance(shown, Standing) else shown
     return Markup('<span class="state {}">{}{}</span>').format(tone, icon(picture), words)
+
+
+def tab_icon(standing: Standing) -> str:
+    """The name of the icon that a tab shows for a job that stands so."""
+    return {"busy": "icon-running", "wait": "icon-waiting", "good": "icon-done", "bad": "icon-attention"}.get(
+        standing.tone, "icon"
+    )
