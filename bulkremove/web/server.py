@@ -110,6 +110,7 @@ def _add_templates(site: web.Application, app: App, sessions: Sessions) -> None:
         about=filters.about,
         pill=filters.pill,
         tab_icon=filters.tab_icon,
+        sample_values=filters.sample_values,
         label=label_of,
         meaning=meaning_of,
         name=filters.name,
