@@ -67,6 +67,6 @@ async def error_middleware(request: web.Request, handler: Handler) -> web.Stream
         message, status = "Something unexpected happened. Nothing was sent because of it; go back and try again.", 500
     if request.path.startswith(API):
         return web.json_response({"error": message, **extra_members}, status=status, headers=headers)
-    if PERSON not in request:  # not authenticated: only the message, no page
+    if PERSON not in request and "text/html" not in request.headers.get("Accept", ""):
         return web.Response(text=message, status=status, headers=headers)
-    return page("error.html", request, {"message": message}, status=status, headers=headers)
+    return page("error.html", request, {"message": message, "status": status}, status=status, headers=headers)

@@ -14,9 +14,11 @@ from bulkremove.app.job_supervisor import JobSupervisor, RunningJob
 from bulkremove.app.review import why_review
 from bulkremove.domain.attempt import Outcome
 from bulkremove.domain.clock import LoopTime, later, seconds_between
-from bulkremove.domain.job import FrontEnd, Job, JobState
+from bulkremove.domain.job import FrontEnd, Job, JobState, Tally
 from bulkremove.domain.permissions import Permission
 from bulkremove.domain.row import Status
+from bulkremove.domain.standing import Standing, standing_of
+from bulkremove.engine.slot_decisions import Waiting
 from bulkremove.report import warning_text
 from bulkremove.web.chart import chart
 from bulkremove.web.responses import part
@@ -131,8 +133,21 @@ class LiveUpdates:
             wait = (progress.waiting.value, remaining, later(app.clock.wall(), remaining))
         order = await self._supervisor.running_by_end()
         waiting = await app.canaries.waiting(job) if at_rest else None
+        wait_reason = progress.waiting if progress and wait else None
+        standing = standing_of(
+            job,
+            tally,
+            now=app.clock.wall(),
+            is_running=not at_rest,
+            is_waiting=wait_reason is not None and wait_reason is not Waiting.PACE,
+            is_locked=wait_reason is Waiting.LOCKED,
+        )
+        left = tally.open + (tally[Status.NOT_SENT] if standing in (Standing.CANCELLED, Standing.STOPPED) else 0)
         return {
             "job": job,
+            "standing": standing,
+            "left": left,
+            "tab_title": _tab_title(job, standing, tally, left),
             "tally": tally,
             "running": running,
             "elsewhere": holder.description(app.clock.wall()) if holder else "",
@@ -158,3 +173,10 @@ class LiveUpdates:
             "accepted": await app.wordings.accepted(job.client, job.host) if at_rest else [],
             "paused": at_rest and job.state in (JobState.PAUSED, JobState.READY, JobState.RUNNING),
         }
+
+
+def _tab_title(job: Job, standing: Standing, tally: Tally, left: int) -> str:
+    """What the tab says: how far a job is, or how it stands, before the name of its file."""
+    if standing in (Standing.RUNNING, Standing.WAITING) and tally.total:
+        return f"{100 * (tally.total - left) // tally.total} % \N{MIDDLE DOT} {job.source}"
+    return f"{standing.label} \N{MIDDLE DOT} {job.source}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from markupsafe import Markup
@@ -10,6 +11,15 @@ from bulkremove.domain.clock import Epoch
 from bulkremove.domain.standing import Standing
 from bulkremove.platform import local_time
 from bulkremove.web.icons import icon
+
+SAMPLES = 3
+"""Values of a column that are shown where somebody chooses one."""
+
+
+def sample_values(rows: Sequence[Sequence[str]], column: int) -> str:
+    """The first different values of a column that are not blank, as text."""
+    values = dict.fromkeys(row[column] for row in rows if column < len(row) and row[column].strip())
+    return ", ".join([*values][:SAMPLES]) or "blank in the first rows"
 
 
 def grouped(number: int) -> str:
@@ -48,3 +58,10 @@ def pill(shown: Standing | tuple[str, str, str]) -> Markup:
     """Show a standing, or words with tone and icon, as a word with its color and icon."""
     words, tone, picture = (shown.label, shown.tone, shown.icon) if isinstance(shown, Standing) else shown
     return Markup('<span class="state {}">{}{}</span>').format(tone, icon(picture), words)
+
+
+def tab_icon(standing: Standing) -> str:
+    """The name of the icon that a tab shows for a job that stands so."""
+    return {"busy": "icon-running", "wait": "icon-waiting", "good": "icon-done", "bad": "icon-attention"}.get(
+        standing.tone, "icon"
+    )

@@ -31,6 +31,7 @@ from bulkremove.reading.chosen_rows import VALUE_WORDS
 from bulkremove.reading.columns import possible_matches
 from bulkremove.reading.options import Hidden, Match, ReadOptions
 from bulkremove.report import write_plan
+from bulkremove.web.filters import SAMPLES
 from bulkremove.web.lookups import Lookups
 from bulkremove.web.responses import download, page, page_number, parse_number, read_form
 from bulkremove.web.routes import FILE_FORM, FORM, Route, Scope, person
@@ -132,6 +133,8 @@ class PlanPages:
         context |= {"must_check": self._app.settings.enrolment_check == "always"}
         context |= {"may_check": plan.removals and plan.client and self._app.settings.enrolment_check != "never"}
         context |= {"has_names": upload.path is not None and upload.options.match is None and has_names(plan)}
+        samples = [plan.table.row(index).cells for index in range(min(SAMPLES, len(plan.table)))]
+        context |= {"samples": samples}
         context |= {"read_from": [(role, plan.table.header[column]) for role, column in roles.items()]}
         return page("plan.html", request, context | {"letters": letters(plan.table.header)})
 

@@ -40,7 +40,7 @@ def page(
 ) -> web.Response:
     """Render a whole page; its template also gets the ``path`` and the ``person``, None before sign-in."""
     frame = {"person": request.get(PERSON), "path": request.path}
-    response = render_template(template, request, {**context, **frame}, status=status)
+    response = render_template(template, request, {**frame, **context}, status=status)
     response.headers.update(headers)
     return response
 

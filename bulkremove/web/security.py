@@ -24,7 +24,7 @@ from bulkremove.domain.errors import JobNotFound
 from bulkremove.domain.permissions import Access
 from bulkremove.web.fair_share import FairShare
 from bulkremove.web.routes import API, HEALTH, PERSON, SESSION, SOURCE, Person, Route, Scope, check_permission
-from bulkremove.web.sessions import Sessions
+from bulkremove.web.sessions import SIGNED_OUT, Sessions
 from bulkremove.web.single_sign_on import SignOn
 from bulkremove.web.uploads import Uploads
 
@@ -232,7 +232,7 @@ async def _person(request: web.Request, app: App, sessions: Sessions, address: A
     if person is not None:
         return person
     if not sessions.users:
-        raise web.HTTPForbidden(text="Open the link that `bulkremove serve` printed. It is good once.")
+        raise web.HTTPForbidden(text=SIGNED_OUT)
     if request.method == "GET":
         raise web.HTTPSeeOther("/sign-in")
     raise web.HTTPForbidden(text="Sign in first; your session has ended.")

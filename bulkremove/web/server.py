@@ -38,6 +38,7 @@ from bulkremove.web.find_pages import FindPages
 from bulkremove.web.frame import only_account
 from bulkremove.web.icons import icon
 from bulkremove.web.job_pages import JobPages
+from bulkremove.web.local_sessions import LocalSessions
 from bulkremove.web.lookups import Lookups
 from bulkremove.web.overview_pages import OverviewPages
 from bulkremove.web.plan_pages import PlanPages
@@ -108,6 +109,8 @@ def _add_templates(site: web.Application, app: App, sessions: Sessions) -> None:
         lasts=duration,
         about=filters.about,
         pill=filters.pill,
+        tab_icon=filters.tab_icon,
+        sample_values=filters.sample_values,
         label=label_of,
         meaning=meaning_of,
         name=filters.name,
@@ -124,7 +127,8 @@ async def serve(app: App, *, host: str, port: int, say: Callable[[str], None]) -
     settings, has_users = app.settings, bool(await app.users.all())
     _check(settings, host, has_users)
     sign_on = _sign_on(settings)
-    sessions, supervisor = Sessions(app.users, users=has_users or sign_on is not None), app.supervisor()
+    supervisor, stored = app.supervisor(), LocalSessions(settings.home)
+    sessions = Sessions(app.users, users=has_users or sign_on is not None, stored=stored)
     nightly_stop, nights = Stop(), list[asyncio.Task[None]]()
     stop = asyncio.Event()
     for signal_number in (signal.SIGINT, signal.SIGTERM):
@@ -239,7 +243,7 @@ def _greeting(settings: Settings, sessions: Sessions, host: str, port: int, *, s
     scheme = "https" if secure else "http"
     if sessions.start_token is not None:
         url = f"{scheme}://{'[::1]' if ':' in host else '127.0.0.1'}:{port}"
-        return [f"Open {url}/start?token={sessions.start_token}", f"The link is good once. {last_line}"]
+        return [f"Open {sessions.announce(f'{url}/start?token=')}", f"The link is good once. {last_line}"]
     names = settings.allowed_hosts or ("127.0.0.1",)
     url = f"https://{names[0]}/" if settings.proxy else f"{scheme}://{names[0]}:{port}/"
     return [f"Listening on {host}, port {port}. Sign in at {url}", last_line]

@@ -10,7 +10,7 @@ from bulkremove.app import App
 from bulkremove.web.responses import page, read_form
 from bulkremove.web.routes import FORM, HEALTH, SESSION, SOURCE, Route, Scope, person
 from bulkremove.web.security import Address
-from bulkremove.web.sessions import MAX_LOCAL_SESSION_SECONDS, Sessions
+from bulkremove.web.sessions import MAX_LOCAL_SESSION_SECONDS, SIGNED_OUT, Sessions
 from bulkremove.web.sign_in_throttle import KnownBrowsers, SignInThrottle, SignInThrottled
 
 _FILES = Path(__file__).parent / "static"
@@ -65,13 +65,13 @@ class LoginPages:
             request.query.get("token", ""), source=request[SOURCE], browser=_browser(request)
         )
         if session is None:
-            raise web.HTTPForbidden(text="This link was used already. Start `bulkremove serve` again for a new one.")
+            raise web.HTTPForbidden(text=f"This link was used already. {SIGNED_OUT}")
         return self._signed_in(request, session, int(MAX_LOCAL_SESSION_SECONDS))
 
     async def sign_in_page(self, request: web.Request) -> web.StreamResponse:
         """Show the form for name and password."""
         if not self._sessions.users:
-            raise web.HTTPForbidden(text="Open the link that `bulkremove serve` printed. It is good once.")
+            raise web.HTTPForbidden(text=SIGNED_OUT)
         return page("sign_in.html", request, {"error": "", "user": ""})
 
     async def sign_in(self, request: web.Request) -> web.StreamResponse:
@@ -106,7 +106,7 @@ class LoginPages:
         self._sessions.close(request[SESSION])
         await self._app.record(person(request).name, "signed_out")
         if not self._sessions.users:
-            return web.Response(text="You are signed out. Start `bulkremove serve` again for a new link.")
+            return page("error.html", request, {"message": SIGNED_OUT, "status": 403, "person": None})
         redirect = web.HTTPSeeOther("/sign-in", headers={"Clear-Site-Data": '"cache", "storage"'})
         redirect.del_cookie(
             self._address.cookie, path="/", secure=self._address.secure, httponly=True, samesite="Strict"

@@ -26,6 +26,12 @@ for (const field of document.querySelectorAll("input[data-wanted]")) {
   field.form.addEventListener("submit", () => { button.disabled = true; });
   look();
 }
+// Beside a column that is chosen stand its first values.
+for (const choice of document.querySelectorAll("select[data-samples]")) {
+  choice.addEventListener("change", () => {
+    choice.nextElementSibling.textContent = choice.selectedOptions[0].dataset.values ?? "";
+  });
+}
 // The menu closes as menus do.
 const menu = document.querySelector("details.who");
 document.addEventListener("click", (event) => { if (menu && !menu.contains(event.target)) menu.open = false; });
