@@ -72,7 +72,7 @@ def test_a_scheduler_that_repeats_its_task_removes_nobody_twice(tmp_path: Path) 
     with sandbox(world, tmp_path / "log.jsonl", "--limit", "100000/60s") as variables:
         lifted = {**variables, "BULKREMOVE_LIMIT": "100000/60s"}
         refused = run("-c", CALL.format(folder=str(EXAMPLES), file=str(file), cap=5), cwd=tmp_path, **lifted)
-        assert "ConsentMissing" in refused.stderr
+        assert "CapExceeded" in refused.stderr
         statuses = []
         for _ in range(2):
             done = run("-c", CALL.format(folder=str(EXAMPLES), file=str(file), cap=100), cwd=tmp_path, **lifted)

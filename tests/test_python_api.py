@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 
 import bulkremove
-from bulkremove import Client, ConsentMissing, FileRefused, Job, JobBusy, JobState, Plan, Status, SyncClient
+from bulkremove import ActionRefused, Client, FileRefused, Job, JobBusy, JobState, Plan, Status, SyncClient
 from bulkremove.domain import errors
 from bulkremove.domain.permissions import EVERY_ACCOUNT
 from bulkremove.storage import SqliteStorage
@@ -191,7 +191,7 @@ def test_rows_whose_name_says_that_they_stay_are_refused(client: SyncClient) -> 
 
 def test_only_the_hash_of_the_plan_is_consent(client: SyncClient) -> None:
     plan = client.plan(leavers(client))
-    with pytest.raises(ConsentMissing, match="not the plan that was previewed"):
+    with pytest.raises(ActionRefused, match="not the plan that was previewed"):
         client.submit(plan, confirm="0" * 64)
     assert [] == client.jobs()
 
@@ -200,7 +200,7 @@ def test_a_plan_over_a_cap_is_refused(tmp_path: Path) -> None:
     with SyncClient.demo(home=tmp_path / "home", settings={**UNCHECKED, "max_removals": 10}) as client:
         plan = client.plan(leavers(client))
         assert "60" in (plan.refusal or "")
-        with pytest.raises(ConsentMissing):
+        with pytest.raises(ActionRefused):
             submitted(client, plan)
         assert [] == client.jobs()
 
@@ -216,7 +216,7 @@ def test_four_eyes_hold_the_job_until_somebody_else_approves_it(tmp_path: Path) 
     with SyncClient.demo(home=tmp_path / "home", settings={**UNCHECKED, "four_eyes": True}) as client:
         job = submitted(client, client.plan(leavers(client)))
         assert JobState.HELD is job.state
-        with pytest.raises(ConsentMissing, match="Two people must agree"):
+        with pytest.raises(ActionRefused, match="Two people must agree"):
             next(client.run(job))
         assert 60 == client.job(job).open
 
@@ -226,14 +226,14 @@ def test_the_first_row_of_an_account_goes_alone(tmp_path: Path) -> None:
         plan = client.plan(leavers(client))
         job = removed(client, plan)
         assert (True, JobState.PAUSED, 59) == (plan.first_row_alone, job.state, job.open)
-        with pytest.raises(ConsentMissing, match="One row was sent alone"):
+        with pytest.raises(ActionRefused, match="One row was sent alone"):
             next(client.run(job))
 
 
 def test_the_hash_of_a_plan_that_was_run_is_no_consent_to_run_it_again(client: SyncClient) -> None:
     plan = client.plan(leavers(client))
     removed(client, plan)
-    with pytest.raises(ConsentMissing, match="confirmed before"):
+    with pytest.raises(ActionRefused, match="confirmed before"):
         submitted(client, plan)
     again = client.submit(plan, confirm=plan.hash, removals=plan.removals)
     for _ in client.run(again):
@@ -252,7 +252,7 @@ def test_a_key_makes_one_job_of_calls_that_are_repeated(client: SyncClient) -> N
     assert jobs == {found.id}
     assert client.find("another") is None
     other = client.plan(leavers(client)[:5], include_open=True)
-    with pytest.raises(ConsentMissing, match="of another plan"):
+    with pytest.raises(ActionRefused, match="of another plan"):
         client.submit(other, confirm=other.hash, key="k")
     with pytest.raises(ValueError, match="1 to 255"):
         client.submit(plan, confirm=plan.hash, key="k" * 256)
@@ -308,7 +308,7 @@ def test_reports_are_written_where_one_is_wanted(client: SyncClient, tmp_path: P
 
 def test_what_was_not_sent_can_be_tried_again(client: SyncClient) -> None:
     job = submitted(client, client.plan(leavers(client)[:3]))
-    with pytest.raises(ConsentMissing, match="not over"):
+    with pytest.raises(ActionRefused, match="not over"):
         client.retry(job)
     client.cancel(job)
     assert {Status.REMOVED: 3} == removed(client, client.retry(job)).counts
@@ -436,7 +436,7 @@ def test_a_paused_job_goes_on_and_every_row_is_sent_once(client: SyncClient) -> 
 
 def test_a_job_that_was_paused_on_purpose_needs_the_number_of_rows_left(client: SyncClient) -> None:
     job = client.pause(submitted(client, client.plan(leavers(client)[:3])))
-    with pytest.raises(ConsentMissing, match="needs review"):
+    with pytest.raises(ActionRefused, match="needs review"):
         next(client.run(job))
     assert 3 == [progress.done for progress in client.run(job, rows_reviewed=3)][-1]
 

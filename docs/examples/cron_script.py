@@ -22,8 +22,8 @@ def main(path: str) -> int:
     except bulkremove.FileRefused as refused:
         print(refused, file=sys.stderr)
         return 2
-    except bulkremove.ConsentMissing as missing:
-        print(missing, file=sys.stderr)
+    except bulkremove.ActionRefused as refused:
+        print(refused, file=sys.stderr)
         return 4
     except bulkremove.BulkremoveError as error:
         print(error, file=sys.stderr)
