@@ -48,6 +48,8 @@ lock:  ## renew the hashed lock files (needs uv)
 		pyproject.toml --all-extras --group dev -o requirements-dev.txt
 	uv pip compile -q --universal --generate-hashes --no-annotate --no-header --no-emit-index-url --upgrade \
 		pyproject.toml --all-extras -o requirements.txt
+	echo hatchling | uv pip compile -q --universal --generate-hashes --no-annotate --no-header --no-emit-index-url \
+		--constraint requirements-dev.txt - -o deploy/requirements-build.txt
 
 pictures: .venv/ready  ## the pictures in docs/ (needs tmux and Chromium)
 	$(BIN)/python docs/make_picture.py

@@ -22,7 +22,6 @@ from bulkremove import (
     CanaryPending,
     CapExceeded,
     Client,
-    ConsentMissing,
     FileRefused,
     Job,
     JobBusy,
@@ -231,7 +230,7 @@ def test_four_eyes_hold_the_job_until_somebody_else_approves_it(tmp_path: Path) 
     with SyncClient.demo(home=tmp_path / "home", settings={**UNCHECKED, "four_eyes": True}) as client:
         job = submitted(client, client.plan(leavers(client)))
         assert JobState.HELD is job.state
-        with pytest.raises(ConsentMissing, match="Two people must agree"):
+        with pytest.raises(ActionRefused, match="Two people must agree"):
             next(client.run(job))
         assert 60 == client.job(job).open
 
@@ -451,7 +450,7 @@ def test_a_paused_job_goes_on_and_every_row_is_sent_once(client: SyncClient) -> 
 
 def test_a_job_that_was_paused_on_purpose_needs_the_number_of_rows_left(client: SyncClient) -> None:
     job = client.pause(submitted(client, client.plan(leavers(client)[:3])))
-    with pytest.raises(ConsentMissing, match="needs review"):
+    with pytest.raises(ActionRefused, match="needs review"):
         next(client.run(job))
     assert 3 == [progress.done for progress in client.run(job, rows_reviewed=3)][-1]
 

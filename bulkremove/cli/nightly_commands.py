@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
@@ -239,9 +238,10 @@ async def _run_schedulers(screen: Screen, app: App) -> None:
 
 def _stop_on_signals(screen: Screen) -> Stop:
     """Return a stop that SIGINT and SIGTERM ask for."""
-    import asyncio
+    from functools import partial
 
     from bulkremove.app import Stop
+    from bulkremove.platform.stop_signals import INTERRUPT, TERMINATE, on_stop_signals
 
     stop = Stop()
 
@@ -249,10 +249,10 @@ def _stop_on_signals(screen: Screen) -> Stop:
         stop.request(reason, code, auto_resumable=code is EndReason.TERMINATED)  # who pressed Ctrl-C may have seen why
         screen.info("Stopping; the rows in flight are finished first.")
 
-    loop = asyncio.get_running_loop()
-    for number, reason, code in (
-        (signal.SIGINT, "Stopped by Ctrl-C.", EndReason.INTERRUPTED),
-        (signal.SIGTERM, "The system asked the nightly run to stop.", EndReason.TERMINATED),
-    ):
-        loop.add_signal_handler(number, request_stop, reason, code)
+    on_stop_signals(
+        {
+            INTERRUPT: partial(request_stop, "Stopped by Ctrl-C.", EndReason.INTERRUPTED),
+            TERMINATE: partial(request_stop, "The system asked the nightly run to stop.", EndReason.TERMINATED),
+        }
+    )
     return stop

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -122,10 +122,10 @@ async def _run(
 
     from bulkremove.app import Stop, this_person
     from bulkremove.cli.progress_line import ProgressDisplay
+    from bulkremove.platform.stop_signals import CLOSE, INTERRUPT, TERMINATE, on_stop_signals
 
     stop = Stop()
     live = ProgressDisplay(screen, clock=app.clock, quota=app.settings.quota)
-    loop = asyncio.get_running_loop()
 
     def request_stop(reason: str, code: EndReason) -> None:
         if stop.requested:
@@ -136,15 +136,13 @@ async def _run(
         stop.request(reason, code)
         screen.info("Stopping; the rows in flight are finished first. Press Ctrl-C again to end at once.")
 
-    for name, reason, code in (
-        ("SIGINT", "Stopped by Ctrl-C.", EndReason.INTERRUPTED),
-        ("SIGTERM", "The system asked the run to stop.", EndReason.TERMINATED),
-        ("SIGHUP", "The terminal was closed.", EndReason.TERMINATED),
-    ):
-        try:
-            loop.add_signal_handler(getattr(signal, name), request_stop, reason, code)
-        except (AttributeError, NotImplementedError):  # Windows: Ctrl-C ends the loop by itself
-            break
+    on_stop_signals(
+        {
+            INTERRUPT: partial(request_stop, "Stopped by Ctrl-C.", EndReason.INTERRUPTED),
+            TERMINATE: partial(request_stop, "The system asked the run to stop.", EndReason.TERMINATED),
+            CLOSE: partial(request_stop, "The terminal was closed.", EndReason.TERMINATED),
+        }
+    )
     tasks = [asyncio.create_task(live.tick()), asyncio.create_task(_watch_others(app, job_id, live))]
     try:
         with live:

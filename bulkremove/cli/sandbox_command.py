@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +50,7 @@ async def _serve(screen: Screen, params: dict[str, Any]) -> None:
 
     from bulkremove.app.sandbox_run import SandboxOptions, credentials
     from bulkremove.config import load
+    from bulkremove.platform.stop_signals import INTERRUPT, TERMINATE, on_stop_signals
     from bulkremove.platform.system_clock import SystemClock
     from bulkremove.sandbox import build_sandbox
 
@@ -73,8 +73,7 @@ async def _serve(screen: Screen, params: dict[str, Any]) -> None:
     )
     await server.start(port=params["port"])
     stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    on_stop_signals({INTERRUPT: stop.set, TERMINATE: stop.set})
     variables = {
         "BULKREMOVE_API_URL": server.url,
         "BULKREMOVE_ACCOUNTS_URL": server.url,

@@ -9,7 +9,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
@@ -20,7 +21,26 @@ from bulkremove.domain.errors import LocalFileFailed
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 _NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # opening a FIFO would wait for its writer
 _BINARY = getattr(os, "O_BINARY", 0)
+REFUSED_PAUSES = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+"""Seconds between two tries of a call that Windows refuses."""
 _BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+
+
+def while_refused(
+    call: Callable[[], None], *, system: str = os.name, sleep: Callable[[float], None] = time.sleep
+) -> None:
+    """Make a call again while Windows refuses it, since another program has the file open, such as a virus scanner.
+
+    Raises PermissionError at last. On other systems a refusal is final, and nothing waits.
+    """
+    for pause in REFUSED_PAUSES if system == "nt" else ():
+        try:
+            call()
+        except PermissionError:
+            sleep(pause)
+        else:
+            return
+    call()
 
 
 class OpenFolder:
@@ -94,7 +114,7 @@ class OpenFolder:
     def remove(self, name: str) -> None:
         """Delete an entry, if it is there; of a link, only the link."""
         with suppress(FileNotFoundError):
-            os.unlink(self._at(name), dir_fd=self._descriptor)
+            while_refused(lambda: os.unlink(self._at(name), dir_fd=self._descriptor))
 
     def sync(self) -> None:
         """Sync the names to disk: otherwise a power cut may undo a rename."""
@@ -102,7 +122,10 @@ class OpenFolder:
             os.fsync(self._descriptor)
 
     def _replace(self, name: str, to: OpenFolder, new_name: str) -> None:
-        os.replace(self._at(name), to._at(new_name), src_dir_fd=self._descriptor, dst_dir_fd=to._descriptor)
+        old, new = self._at(name), to._at(new_name)
+        while_refused(
+            lambda: os.replace(old, new, src_dir_fd=self._descriptor, dst_dir_fd=to._descriptor),
+        )
 
     def _at(self, name: str) -> str:
         if os.path.basename(name) != name or name in ("", ".", ".."):  # noqa: PTH119 - it is a name, no path

@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, Protocol
 from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.row import Exclusion, Roles, Status
 from bulkremove.domain.table import Choices, Table
-from bulkremove.platform.child_process import child_environment
+from bulkremove.platform.child_process import child_environment, limit_process
 from bulkremove.platform.open_folder import open_folder
 from bulkremove.reading.options import Hidden, Match, ReadOptions
 
@@ -169,13 +169,7 @@ def _head(table: Table) -> Mapping[str, object]:
 def _main() -> None:
     from bulkremove.reading.reader import read  # late: the parent does not need it
 
-    try:
-        import resource
-    except ImportError:  # Windows has no such limits
-        pass
-    else:
-        resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
-        resource.setrlimit(resource.RLIMIT_CPU, (MAX_CPU_SECONDS, MAX_CPU_SECONDS))
+    limit_process(memory_bytes=MAX_MEMORY_BYTES, cpu_seconds=MAX_CPU_SECONDS)
     request = json.loads(os.environ[_REQUEST])
     options = request["options"]
     match = Match(options["match"]) if options["match"] else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import signal
 import socket
 import ssl
 from collections.abc import Callable
@@ -27,6 +26,7 @@ from bulkremove.domain.permissions import Access
 from bulkremove.domain.row import Status
 from bulkremove.domain.standing import Standing
 from bulkremove.domain.status_words import label_of, meaning_of
+from bulkremove.platform.stop_signals import INTERRUPT, TERMINATE, on_stop_signals
 from bulkremove.report import duration, pluralize
 from bulkremove.web import filters
 from bulkremove.web.account_pages import AccountPages
@@ -131,8 +131,7 @@ async def serve(app: App, *, host: str, port: int, say: Callable[[str], None]) -
     sessions = Sessions(app.users, users=has_users or sign_on is not None, stored=stored)
     nightly_stop, nights = Stop(), list[asyncio.Task[None]]()
     stop = asyncio.Event()
-    for signal_number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
+    on_stop_signals({INTERRUPT: stop.set, TERMINATE: stop.set})
     tls = _tls(settings)
     listener = _listen(host, port)
     port = listener.getsockname()[1]
