@@ -18,6 +18,7 @@ import pytest
 
 import bulkremove
 from bulkremove import (
+    ActionRefused,
     AlreadyConfirmed,
     CanaryPending,
     CapExceeded,
