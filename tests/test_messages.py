@@ -219,6 +219,6 @@ def test_approve_shows_the_plan_and_asks_as_run_does(alone: Bulkremove, tmp_path
     assert "478346000019502001" in asked.stderr, "the batch is named"
     plan = asked.stderr.rpartition("--plan ")[2].split(",")[0]
     assert 4 == alone("approve", job, "--plan", "0" * 64).returncode
-    assert "held" in alone("jobs").stdout
+    assert "Waiting for approval" in alone("jobs").stdout
     assert 0 == alone("approve", job, "--plan", plan).returncode
-    assert "ready" in alone("jobs").stdout
+    assert "Not started" in alone("jobs").stdout

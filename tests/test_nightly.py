@@ -949,7 +949,7 @@ def test_a_night_by_hand_ends_with_the_codes_of_the_core(tmp_path: Path) -> None
     assert "SANDBOX held: large.csv" in done.stdout
     assert "finished   SANDBOX good.csv" in done.stdout
     assert ["good.csv", "large.csv"] == sorted(path.name for path in drop.glob("*.csv")), "the source is left as it was"
-    held = next(line.split()[0] for line in program("jobs").stdout.splitlines() if "held" in line)
+    held = next(line.split()[0] for line in program("jobs").stdout.splitlines() if "Waiting for approval" in line)
     assert "runs in the next nightly run against the sandbox" in program("approve", held, "--yes").stdout
     logged = program("--events", "json", "nightly", *again)
     assert 0 == logged.returncode

@@ -232,7 +232,7 @@ def test_a_command_resumes_an_old_job_only_with_the_number_of_rows_left(tmp_path
     job = asyncio.run(begin())
     app.close()
     program, world = Bulkremove(tmp_path / "home", environment()), str(tmp_path / "world.json")
-    assert "(needs review)" in program("jobs").stdout
+    assert "Needs review" in program("jobs").stdout
     shown = program("show", job.id).stdout
     assert "It needs review. It last ran 2 days ago, and 6 rows are left." in shown
     refused = program("resume", job.id, "--sandbox", world, "--speed", "60")

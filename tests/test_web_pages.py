@@ -181,7 +181,7 @@ async def test_columns_are_chosen_from_the_headings_with_the_first_rows_beside_t
         refused = await visitor.upload("B,C,learner,course\n1,2,3,4\n")
         assert 422 == refused.status
         assert "<td>4</td>" in refused.text
-        assert '<option value="2" selected>C: learner' in refused.text
+        assert '<option value="2" data-values="3" selected>C: learner' in refused.text
         plan = await visitor.post(refused.url, course="3", batch="0", learner="2")
         assert "course <code>4</code>, batch <code>1</code>" in plan.text  # the column headed B is column A
         again = await visitor.post(refused.url, course="3", batch="1", learner="2")
@@ -219,10 +219,10 @@ async def test_every_row_can_be_searched_filtered_and_paged(tmp_path: Path) -> N
         last = await visitor.get(f"{plan.url}?page=3")
         assert "Person120" in last.text
         assert "Later rows" not in last.text
-        assert 2 == (await visitor.get(f"{plan.url}?q=PERSON99")).text.count("Person99") + 1
+        assert 1 == (await visitor.get(f"{plan.url}?q=PERSON99")).text.count("Person99")
         invalid = await visitor.get(f"{plan.url}?status=invalid")
         assert "Bad" in invalid.text
-        assert "Person1" not in invalid.text
+        assert "<td>Person1</td>" not in invalid.text
         assert "Again" not in (await visitor.get(f"{plan.url}?status=remove&page=3")).text
         for odd in ("?page=0", "?page=x", "?page=99999999999", "?status=odd", "?q=%00", "?q=nobody"):
             assert 200 == (await visitor.get(plan.url + odd)).status

@@ -17,6 +17,7 @@ from bulkremove.domain.clock import Epoch
 from bulkremove.domain.job import Job, JobState, Tally
 from bulkremove.domain.permissions import EVERY_ACCOUNT, AccountSet
 from bulkremove.domain.row import Status
+from bulkremove.domain.standing import standing_of
 from bulkremove.platform.local_time import local
 
 if TYPE_CHECKING:
@@ -71,7 +72,13 @@ def jobs(screen: Screen, state: str | None, source: str, limit: int, page: int, 
             step = _next_step(screen, job, tally, now, is_running=bool(holder), is_unconfirmed=job.id in unconfirmed)
             needs_review = tally.open > 0 and job.needs_review(now)
             documents.append(
-                {**report_json(job, tally), "needs_review": needs_review, "running": running, "next_step": step}
+                {
+                    **report_json(job, tally),
+                    "standing": standing_of(job, tally, now=now, is_running=bool(holder)),
+                    "needs_review": needs_review,
+                    "running": running,
+                    "next_step": step,
+                }
             )
         screen.print_result(json.dumps(documents))
         return
@@ -84,8 +91,9 @@ def jobs(screen: Screen, state: str | None, source: str, limit: int, page: int, 
         created = f"{local(job.created_at):%Y-%m-%d %H:%M}"
         settled = f"{tally.total - tally.open:,}/{tally.total:,}"
         source_name = ("SANDBOX " if job.is_sandbox else "") + printable(job.source)
-        review = "  (needs review)" if job.needs_review(now) else f"  ({due})" if (due := _due(job)) else ""
-        screen.print_result(f"{job.id}  {created}  {job.state.value:<9}  {settled:>15}  {source_name}{review}")
+        standing = standing_of(job, tally, now=now, is_running=job.id in holders)
+        due_text = f"  ({due})" if (due := _due(job)) else ""
+        screen.print_result(f"{job.id}  {created}  {standing.label:<22}  {settled:>15}  {source_name}{due_text}")
     if has_more:
         screen.info(f"There are more: --page {page + 1}")
 

@@ -15,6 +15,7 @@ from bulkremove.domain.job import MAX_KEY_LENGTH, Job, Tally
 from bulkremove.domain.permissions import Permission
 from bulkremove.domain.plan import PlannedRow
 from bulkremove.domain.row import UNPLANNED
+from bulkremove.domain.standing import standing_of
 from bulkremove.reading.options import Hidden, Match, ReadOptions, parse_columns
 from bulkremove.report import as_json
 from bulkremove.report.json_types import RowJson
@@ -233,10 +234,11 @@ class Api:
         return web.json_response(self._job_json(job, await self._app.jobs.tally(job)), status=status)
 
     def _job_json(self, job: Job, tally: Tally) -> SupervisedJob:
-        running = self._supervisor.running(job.id) is not None
+        running, now = self._supervisor.running(job.id) is not None, self._app.clock.wall()
         return {
             **as_json(job, tally),
-            "needs_review": not running and job.needs_review(self._app.clock.wall()),
+            "standing": standing_of(job, tally, now=now, is_running=running),
+            "needs_review": not running and job.needs_review(now),
             "running": running,
             "failure": self._supervisor.failures.get(job.id),
         }

@@ -8,6 +8,7 @@ from typing import Any, NotRequired, TypedDict
 from msgspec.json import schema_components
 
 from bulkremove.domain.row import UNPLANNED
+from bulkremove.domain.standing import Standing
 from bulkremove.domain.version import __version__
 from bulkremove.reading.options import Hidden, Match
 from bulkremove.report.json_types import ChoicesJson, EventJson, JobJson, PlanJson, RowJson
@@ -33,8 +34,12 @@ class RowsPage(TypedDict):
 
 
 class SupervisedJob(JobJson):
-    """A job; ``needs_review``: it has not run for an hour; ``failure``: why this server could not run it."""
+    """A job; ``standing``: how it stands, as the page tells it; one whose rows wait is told as ``running``.
 
+    ``needs_review``: it has not run for an hour; ``failure``: why this server could not run it.
+    """
+
+    standing: Standing
     needs_review: bool
     running: bool
     failure: str | None
