@@ -37,7 +37,7 @@ def test_text_ids_are_exact_and_the_kind_is_told_by_content(kind: str) -> None:
 
 
 def test_other_columns_travel_as_they_are_shown(kind: str) -> None:
-    note: list[Cell] = ["Note", "Left on", "Sum", "Ok"]
+    note: list[Cell] = ["Note", "Seen on", "Sum", "Ok"]
     table = of(kind, Sheet([[*HEADER, *note], [*IDS, 3.0, datetime.date(2026, 11, 23), "=1+1", True]]))
     number, date, _, ok = table.row(0).cells[3:]
     assert ("3", "TRUE") == (number, ok)

@@ -14,7 +14,7 @@ from bulkremove.domain.wording import casts_doubt
 _YES = frozenset({"true", "success", "ok", "1", "yes"})
 _ALLOWED = {
     "code": frozenset({"200"}),
-    "message": frozenset({"", "success"}),
+    "message": frozenset({"success"}),  # or there is none; an empty one is no documented success
     "success": _YES,
     "issuccess": _YES,
     "successful": _YES,
@@ -67,7 +67,7 @@ def _says_failure(name: str, value: object) -> bool:
     if re.search("removed|deleted|affected|successcount", name) and value in (False, 0, "0", []):
         return True  # so many, or these: none
     if value is None:
-        return False
+        return name == "message"
     values = value if isinstance(value, list) else [value]
     texts = [(text_of(item) or "").lower() for item in values if not isinstance(item, dict | list)]
     if not is_name(name) and name not in ("message", "uri"):
