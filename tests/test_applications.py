@@ -87,7 +87,7 @@ async def test_a_date_of_zohos_that_is_none_ends_no_run(tmp_path: Path, monkeypa
     headers = {"Date": "Mon, 14 Nov 2023 22:14:20 +99999999999999"}
     monkeypatch.setitem(replies.CANNED, "completed", replies.CannedResponse(400, body, headers=headers))
     world, file = crowd(tmp_path, 2, missing=0, faults={"learners": {str(478346000019558000): ["completed"]}})
-    with closing(App(Settings(tmp_path / "home"), environ={}, sandbox=SandboxOptions(world, 600.0))) as app:
+    with closing(App(Settings(tmp_path / "home"), environ={}, sandbox=SandboxOptions(world, 200.0))) as app:
         preview = await app.plans.preview(file, name="a.csv", options=ReadOptions())
         ended = await run(app, await stored(app, preview, tmp_path))
     assert (1, 1) == (ended.tally[Status.REFUSED], ended.tally[Status.REMOVED])

@@ -134,7 +134,7 @@ async def test_a_first_row_that_was_noted_as_still_there_is_not_confirmed(tmp_pa
 async def test_a_limited_first_row_yields_to_no_other(tmp_path: Path) -> None:
     world, _ = crowd(tmp_path, 3, faults={"learners": {"478346000019558000": ["429"] * 9}})
     settings = Settings(tmp_path / "home", canary="always", lock=300.0)
-    with closing(App(settings, environ={}, sandbox=SandboxOptions(world, 600.0))) as app:
+    with closing(App(settings, environ={}, sandbox=SandboxOptions(world, 200.0))) as app:
         job = await planned(app, tmp_path, triples(3))
         ended = await run(app, job)
         outcomes = {outcome.number: outcome.attempts for outcome in await app.reports.outcomes(ended.job)}

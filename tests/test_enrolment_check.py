@@ -20,7 +20,14 @@ from bulkremove.cli.preview_text import lines
 from bulkremove.config import Settings
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.doubts import DoubtCode
-from bulkremove.domain.enrolment_check import LEAVERS_UNLISTED, EnrolmentCheck, Flag, PersonColumns, compare
+from bulkremove.domain.enrolment_check import (
+    LEAVERS_UNLISTED,
+    EarlierRemoval,
+    EnrolmentCheck,
+    Flag,
+    PersonColumns,
+    compare,
+)
 from bulkremove.domain.errors import ConsentMissing
 from bulkremove.domain.job import EndReason
 from bulkremove.domain.leavers_list import COLUMNS
@@ -88,8 +95,16 @@ def test_who_has_a_new_learner_id_is_not_told_as_gone() -> None:
     """As somebody has who was put back, or enrolled again by hand."""
     one = planned("1,", "2,Ann 0004,ann4@example.com", "3,")
     check = checked(one, roster(1, 3, 4))
-    assert ["", "not_enrolled", ""] == statuses(one, check)
-    assert "this person is in the batch" in check.exclusions[1].detail
+    assert ["", "not_sent", ""] == statuses(one, check)
+    assert "so they are in the batch" in check.exclusions[1].detail
+
+
+def test_a_record_number_of_somebody_in_the_batch_is_no_learner_id() -> None:
+    one, listed = planned("1,", "2,", "3,"), roster(1, 4)
+    people = (listed.learners[0], replace(listed.learners[1], record_number=one.removal(1).learner))
+    check = checked(one, replace(listed, learners=people))
+    assert ["", "invalid", "not_enrolled"] == statuses(one, check)
+    assert "record number" in check.exclusions[1].detail
 
 
 @pytest.mark.parametrize(
@@ -120,7 +135,7 @@ def test_a_whole_list_with_nobody_of_the_file_is_a_doubt_and_leaves_nobody_out()
 
 def test_what_zoho_confirmed_before_shows_that_the_file_has_learner_ids() -> None:
     one = planned("1,", "2,", "3,")
-    check = compare(one, {HERE: roster(7, 8)}, None, {}, {one.removal(1): "It was removed on 2026-11-23 by job J."})
+    check = compare(one, {HERE: roster(7, 8)}, None, {}, {one.removal(1): EarlierRemoval("Removed by job J.", "")})
     assert ["not_enrolled"] * 3 == statuses(one, check)
     assert ["by job J." in check.exclusions[i].detail for i in range(3)] == [False, True, False]
     assert not check.doubts

@@ -66,7 +66,7 @@ async def test_a_login_while_a_run_begins_changes_no_credentials_of_it(tmp_path:
     with closing(App(Settings(tmp_path / "home", organization="Crowd"), environ={})) as app:
         await confirm_canary(app)
         job = await stored(app, await app.plans.preview(file, name="f.csv", options=ReadOptions()), tmp_path)
-        options = SandboxOptions(world, 600.0)
+        options = SandboxOptions(world, 200.0)
         accounts = LoginMeanwhile(app.context)
         app.connections = Connections(app.context, accounts, options, SharedByRuns())
         app.runs = Runs(app.context, accounts, app.jobs, app.reports, app.canaries, app.stopping, app.connections)

@@ -77,6 +77,8 @@ def test_a_leaving_date_that_lies_ahead_is_asked_about(heading: str) -> None:
             "31 d\u00e9cembre 2026",
             "Q1 2027",
         ),
+        *("2025-11-30 00:00 - 2027-05-31 00:00", "1/2/2025 8:00 AM to 1/2/2027 5:00 PM", "31.12.2025 until 31.12.27"),
+        *("permanent since 2019", "31/12/2025 (back on 01/02/26)", "2025-12-31 extended", "29/12/1448", "0026-12-31"),
         *("01/02/2027", "12/11/2026", "11/12/2026", "9999-12-30", "to be confirmed", "soon?", "31.Dez.", "2026-13-45"),
     ],
 )
@@ -90,6 +92,7 @@ def test_whatever_is_no_date_that_has_surely_passed_is_asked_about(cell: str) ->
     [
         *("29.11.2026", "29-Nov-2026", "11/29/2026", "11.10.2026", "2026-11-29 23:59:00", "20261129", "46355"),
         *("05/03/26", "03-Mar-26", "2025", "Dec 2025", "31 d\u00e9cembre 2025", "31.12.2025."),
+        *("2026-11-29T10:00:00.000Z", "11/29/2026 5:30 PM", "2026-11-29 10:00 +02:00", "1. M\u00e4rz 2025", "Q3-2025"),
     ],
 )
 def test_a_date_that_has_passed_however_it_is_read_is_not(cell: str) -> None:

@@ -606,6 +606,19 @@ async def test_the_page_puts_two_people_back(tmp_path: Path) -> None:
         assert "undo.csv" not in told
 
 
+async def test_whoever_is_back_under_a_new_learner_id_is_not_told_as_gone(tmp_path: Path) -> None:
+    async with home(tmp_path) as one:
+        job = await one.planned(0, 1)
+        await one.run(job)
+        await one.run(await one.put_back(job, {2}))
+        again = await one.planned(0, 1)
+        assert ["not_sent", "not_enrolled"] == await one.statuses(again)
+        back, gone = await one.app.reports.outcomes(again)
+        assert "under another learner id, so they are in the batch" in back.detail
+        assert "This learner was removed on" in gone.detail
+        assert (await one.app.jobs.tally(again)).needs_person
+
+
 async def test_whoever_a_later_job_removed_again_can_be_put_back_again(tmp_path: Path) -> None:
     async with home(tmp_path) as one:
         job = await one.planned(0, 1)

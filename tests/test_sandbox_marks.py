@@ -30,7 +30,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 async def sandbox_files(folder: Path) -> dict[str, Path]:
     """A report, a retry file, an undo list and a plan file of a sandbox run, and another report as JSON Lines."""
     world, file = crowd(folder, 6, missing=1)
-    with closing(App(Settings(folder / "home"), environ={}, sandbox=SandboxOptions(world, 600.0))) as app:
+    with closing(App(Settings(folder / "home"), environ={}, sandbox=SandboxOptions(world, 200.0))) as app:
         preview = await app.plans.preview(file, name="crowd.csv", options=ReadOptions())
         write_plan(folder / "plan.csv", preview.plan)
         job = await stored(app, preview, folder)
@@ -83,7 +83,7 @@ async def test_no_file_of_a_sandbox_run_is_a_list_in_reality(tmp_path: Path) -> 
 async def test_a_retry_file_of_a_sandbox_run_is_read_in_the_sandbox(tmp_path: Path) -> None:
     files = await sandbox_files(tmp_path)
     world, _ = crowd(tmp_path, 6)
-    with closing(App(Settings(tmp_path / "home"), environ={}, sandbox=SandboxOptions(world, 600.0))) as app:
+    with closing(App(Settings(tmp_path / "home"), environ={}, sandbox=SandboxOptions(world, 200.0))) as app:
         preview = await app.plans.preview(files["retry"], name="retry.csv", options=ReadOptions())
         assert (1, ("course", "batch", "learner")) == (preview.plan.removals, preview.plan.table.header)
 
@@ -91,7 +91,7 @@ async def test_a_retry_file_of_a_sandbox_run_is_read_in_the_sandbox(tmp_path: Pa
 async def test_a_report_of_a_sandbox_run_is_known_in_the_sandbox(tmp_path: Path) -> None:
     files = await sandbox_files(tmp_path)
     world, _ = crowd(tmp_path, 6)
-    with closing(App(Settings(tmp_path / "home"), environ={}, sandbox=SandboxOptions(world, 600.0))) as app:
+    with closing(App(Settings(tmp_path / "home"), environ={}, sandbox=SandboxOptions(world, 200.0))) as app:
         preview = await app.plans.preview(files["report"], name="report.csv", options=ReadOptions())
         assert (1, ("course", "batch", "learner")) == (preview.plan.removals, preview.plan.table.header)
         erasure = await app.retention.find_learner("478346000019558001")

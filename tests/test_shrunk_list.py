@@ -37,7 +37,7 @@ def put(home: Path, content: str) -> None:
 async def begun(tmp_path: Path, front_end: FrontEnd) -> AsyncIterator[tuple[App, Job]]:
     """A job that was planned with one entry on the list, and begun with two; its run ended before its first row."""
     world, file = crowd(tmp_path, 6)
-    app = App(Settings(tmp_path / "home"), environ={}, sandbox=SandboxOptions(world, 600.0))
+    app = App(Settings(tmp_path / "home"), environ={}, sandbox=SandboxOptions(world, 200.0))
     put(app.settings.home, ONE)
     async with app.connections.in_sandbox():
         job = await app.confirmations.submit(

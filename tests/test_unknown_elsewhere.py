@@ -26,7 +26,7 @@ GONE, STILL_THERE = LookupResult.GONE, LookupResult.STILL_THERE
 def application(folder: Path, *, failures: int) -> App:
     """An application whose sandbox answers the first calls about one learner with a failure."""
     world, _ = crowd(folder, 8, faults={"learners": {LEARNER: ["500"] * failures + ["ok"]}})
-    return App(Settings(folder / "home"), environ={}, sandbox=SandboxOptions(world, 600.0))
+    return App(Settings(folder / "home"), environ={}, sandbox=SandboxOptions(world, 200.0))
 
 
 async def preview(app: App, folder: Path, name: str = "f.csv") -> Preview:

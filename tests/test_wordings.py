@@ -43,7 +43,7 @@ def site(tmp_path: Path, rows: int = 8, faults: dict[int, list[str]] | None = No
     met = {learner(i): [OTHER] * 9 for i in range(rows)} | {learner(i): f for i, f in (faults or {}).items()}
     world, _ = crowd(tmp_path, rows, missing=0, faults={"learners": met})
     settings = Settings(tmp_path / "home", concurrency=2, four_eyes=four_eyes)
-    return App(settings, environ={}, sandbox=SandboxOptions(world, 600.0))
+    return App(settings, environ={}, sandbox=SandboxOptions(world, 200.0))
 
 
 async def planned(app: App, folder: Path, count: int, first: int = 0) -> Job:
@@ -435,7 +435,7 @@ async def test_the_page_notes_accepts_and_withdraws(tmp_path: Path) -> None:
 def test_the_command_line_notes_accepts_lists_and_withdraws(tmp_path: Path) -> None:
     world, file = crowd(tmp_path, 4, missing=0, faults={"learners": {learner(i): [OTHER] * 9 for i in range(4)}})
     program = Bulkremove(tmp_path / "home", environment())
-    here = ("--sandbox", str(world), "--speed", "600")
+    here = ("--sandbox", str(world), "--speed", "200")
     assert 5 == program("run", str(file), "--yes", "--concurrency", "2", *here).returncode
     (job,) = [line.split()[0] for line in program("jobs").stdout.splitlines()]
     assert 0 == program("cancel", job).returncode

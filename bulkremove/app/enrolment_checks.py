@@ -13,7 +13,7 @@ from bulkremove.app.context import Context
 from bulkremove.app.listings import Listings, OpenListings
 from bulkremove.app.plans import Plans
 from bulkremove.app.results import Preview
-from bulkremove.domain.enrolment_check import EnrolmentCheck, compare, leave_out_enrolled, unlisted
+from bulkremove.domain.enrolment_check import EarlierRemoval, EnrolmentCheck, compare, leave_out_enrolled, unlisted
 from bulkremove.domain.errors import BulkremoveError, PlanNotReady, ReadFailed
 from bulkremove.domain.listing import Roster
 from bulkremove.domain.operation import ENROLL_LEARNER, LIST_PROGRESS
@@ -146,15 +146,17 @@ class EnrolmentChecks:
         columns = person_columns(plan.table.header, plan.table.roles)
         return compare(plan, rosters, columns, not_read_anew, removed)
 
-    async def _removed_before(self, plan: Plan, removals: Sequence[Removal]) -> Mapping[Removal, str]:
-        """Which of these removals Zoho has confirmed to a job of the plan's organisation, each with a sentence."""
+    async def _removed_before(self, plan: Plan, removals: Sequence[Removal]) -> Mapping[Removal, EarlierRemoval]:
+        """Which of these removals Zoho has confirmed to a job of the plan's organisation."""
         storage = self._context.storage
         if not removals or not storage.exists:
             return {}
         found = await storage.rows.removed_before(plan.client, plan.host, removals)
         return {
-            removal: f"It was removed on {local(at):%Y-%m-%d} by {job.named_for(plan.account)}."
-            for removal, (job, at) in found.items()
+            removal: EarlierRemoval(
+                f"This learner was removed on {local(at):%Y-%m-%d} by {job.named_for(plan.account)}.", record_number
+            )
+            for removal, (job, at, record_number) in found.items()
         }
 
 

@@ -20,7 +20,7 @@ from bulkremove.domain.leavers import Employee, Leavers, find_leavers, status_wo
 from bulkremove.domain.listing import Enrolment
 from bulkremove.domain.operation import LIST_EMPLOYEES, LIST_ENROLMENTS, LIST_PROGRESS
 from bulkremove.engine.slot_decisions import Wait
-from bulkremove.platform.local_time import local
+from bulkremove.platform.local_time import day_of
 from bulkremove.storage.interface.leavers import LeaverMemory
 
 ASK_AGAIN_SECONDS = 6.75 * DAY_SECONDS
@@ -135,7 +135,7 @@ class LeaverSearch:
                 night = self._context.settings.night
                 check_number(listed, memory, now, night=night.name if night else "")
             await check_list(self._context, lists.client, listed, rule)
-            found = LeaversFound(listed, find_leavers(listed.all, rule, local(now).date()))
+            found = LeaversFound(listed, find_leavers(listed.all, rule, day_of(now)))
             if unknown := unknown_names(rule.statuses, (one.status for one in listed.all)):
                 found.unknown_statuses = (
                     f"leaver_statuses names {', '.join(map(repr, unknown))}, which is no employee's status. There are: "

@@ -26,14 +26,26 @@ COMPLETE = re.compile(r"100(\.0+)?\s*%?|completed", re.IGNORECASE)
 """Zoho's progress of a learner who has completed the course, as a percentage or a word (observed)."""
 NOT_ENROLLED = "Zoho's list of this batch did not hold this learner when the plan was made."
 OTHER_LEARNER_ID = (
-    "But it holds the e-mail address of this row, under another learner id: this person is in the batch. To remove "
-    "them, make the list anew from Zoho."
+    "But it holds the person of this row under another learner id, so they are in the batch. To remove them, make the "
+    "list anew from Zoho."
+)
+RECORD_NUMBER = (
+    "This is the record number of an employee who is in the batch, and no learner id. Zoho removes by learner ids; "
+    "make the list anew from Zoho."
 )
 LEAVERS_UNLISTED = "Zoho may not list people who have left, so who is missing from a list is sent as always."
 ALREADY_ENROLLED = "Zoho's list of this batch held this person when the plan was made."
 
 _Batch = tuple[str, str]
 """The ids of a course and of its batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierRemoval:
+    """That a job has removed a learner, in a sentence, and the person's record number; empty where it was not kept."""
+
+    text: str
+    record_number: str
 
 
 class Flag(StrEnum):
@@ -130,15 +142,16 @@ def compare(
     rosters: Mapping[_Batch, Roster | str],
     columns: PersonColumns | None,
     not_read_anew: Mapping[_Batch, str] = MappingProxyType({}),
-    removed: Mapping[Removal, str] = MappingProxyType({}),
+    removed: Mapping[Removal, EarlierRemoval] = MappingProxyType({}),
 ) -> EnrolmentCheck:
     """Compare the rows that a plan would send with rosters, each of which may be a sentence why there is none.
 
     ``columns``: None for people who were chosen from these rosters, so that there is no file to compare them with.
     Who is missing is not enrolled, but for a list of leavers: whether Zoho lists somebody who has left is not known.
     ``not_read_anew``: batches whose roster is of some minutes ago, with the reason; it proves nobody absent.
-    ``removed``: what Zoho has confirmed to be removed before, with a sentence that tells of it. It shows, as well as a
-    learner who is listed, that the file has learner ids. Without either nobody is left out, and there is a doubt.
+    ``removed``: what Zoho has confirmed to be removed before. It shows, as well as a learner who is listed, that the
+    file has learner ids. Without either nobody is left out, and there is a doubt. Whoever is listed under another
+    learner id, by e-mail address or record number, is ``not_sent``: a person must decide.
     """
     table, columns, is_file = plan.table, columns or PersonColumns(), columns is not None
     by_id = {
@@ -146,6 +159,7 @@ def compare(
         for batch, roster in rosters.items()
         if isinstance(roster, Roster)
     }
+    record_numbers = {batch: {one.record_number for one in by_id[batch].values()} - {""} for batch in by_id}
     known = {*_with_known_learners(plan, by_id), *((one.course, one.batch) for one in removed)}
     may_be_unlisted = is_leavers_list(table.header)
     exclusions, people, flags = dict[int, Exclusion](), dict[int, Learner](), dict[int, tuple[Flag, ...]]()
@@ -158,13 +172,20 @@ def compare(
         if batch not in by_id:
             continue
         learner = by_id[batch].get(removal.learner)
+        if learner is None and removal.learner in record_numbers[batch]:
+            exclusions[index] = Exclusion(Status.INVALID, RECORD_NUMBER)
+            continue
         if learner is None:
             roster, is_proof = rosters[batch], batch in known and batch not in not_read_anew and not may_be_unlisted
             if isinstance(roster, Roster) and roster.is_complete and is_proof and index not in repeated:
                 stated = addresses.get(removal, {}).get(index, [])
-                is_elsewhere = any(not set(stated).isdisjoint(addresses_in(one.email)) for one in roster.learners)
-                details = (NOT_ENROLLED, removed.get(removal, ""), OTHER_LEARNER_ID if is_elsewhere else "")
-                exclusions[index] = Exclusion(Status.NOT_ENROLLED, " ".join(filter(None, details)))
+                earlier = removed.get(removal, EarlierRemoval("", ""))
+                is_elsewhere = earlier.record_number in record_numbers[batch] or any(
+                    not set(stated).isdisjoint(addresses_in(one.email)) for one in roster.learners
+                )
+                details = (NOT_ENROLLED, earlier.text, OTHER_LEARNER_ID if is_elsewhere else "")
+                status = Status.NOT_SENT if is_elsewhere else Status.NOT_ENROLLED
+                exclusions[index] = Exclusion(status, " ".join(filter(None, details)))
             continue
         own, listed = addresses.get(removal, {}), addresses_in(learner.email)
         # A row without an address is who the other rows with its ids say.

@@ -160,7 +160,8 @@ def readings(text: str) -> list[date]:
     """The days that a text may mean, the earliest first: two where day and month may be either way; else one or none.
 
     Zoho writes dates in the organisation's own form, such as 31-Dec-2026 (documented for other dates). A month's word
-    is the English name, or its beginning of three letters or more: other languages have other months that begin so.
+    is the English name, or its beginning of three letters or more: other languages have other months that begin so. A
+    year before 1950 or after 2100 is none.
     """
     plain = text.strip().lower()
     candidates: list[tuple[str, str | int, str]]
@@ -177,6 +178,8 @@ def readings(text: str) -> list[date]:
 
 
 def _date(year: int, month: int, day: int) -> date | None:
+    if not 1950 <= year <= 2100:  # of another calendar, or with digits lost: 0026 is 2026
+        return None
     try:
         return date(year, month, day)
     except ValueError:

@@ -29,8 +29,20 @@ _OF_COURSE = re.compile("batch|class|cohort|courses?|program(?:me)?|session|trai
 """Words of a heading whose date is that of a course."""
 _NUMBER = re.compile(r"\d\D*\d")
 """What some cell of a column of dates has."""
-_TIME = re.compile(r"[ t]+\d{1,2}:\d\d.*")
-_YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
+_TIME = re.compile(
+    r"[ t]+\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)?(?: ?[ap]\.?m\.?)?(?: ?(?:z|utc|gmt|[+-]\d\d(?::?\d\d)?))?$", re.ASCII
+)
+"""A time of day that ends the cell: text behind it may be a later date."""
+_OF_YEAR = re.compile(
+    r"(?:(?:\d{1,2}(?:\.|st|nd|rd|th)?(?: de)?|q[1-4]|[1-4]\. quartal)[ -]+)?"
+    r"(?:(?:jan(?:uar(?:y)?|vier)?|j[\u00e4a]nner|ene(?:ro)?|feb(?:ruar(?:y)?|rero)?|f[e\u00e9]v(?:rier)?|"
+    r"mar(?:ch|s|zo)?|m[\u00e4a]rz|apr(?:il)?|avr(?:il)?|abr(?:il)?|ma[iy]o?|juni?o?|june|juin|jul(?:[iy]o?)?|juillet|"
+    r"aug(?:ust)?|ao[u\u00fb]t|ago(?:sto)?|sep(?:t|tembre|tember|tiembre)?|o[ck]t(?:ober|obre|ubre)?|"
+    r"nov(?:ember|embre|iembre)?|de[cz](?:ember)?|d[e\u00e9]c(?:embre)?|dic(?:iembre)?)[.,]?(?: de)?[ -]+)?"
+    r"((?:19|20)\d\d)",
+    re.ASCII,
+)
+"""A year with nothing beside it but a day, a month in words or a quarter, such as "31 décembre 2024", "Q3 2024"."""
 _COMPACT = re.compile(r"((?:19|20)\d\d)(\d\d)(\d\d)", re.ASCII)
 _SHORT_YEAR = re.compile(r"(\d{1,2})([-/. ]+)(\d{1,2}|[a-z]{3,})([-/., ]+)(\d{2})", re.ASCII)
 _SERIAL = re.compile(r"[34]\d{4}", re.ASCII)
@@ -80,8 +92,8 @@ def has_passed(cell: str, today: date) -> bool:
         day, _, month, _, year = match.groups()
         days = [*readings(f"{day}-{month}-20{year}"), *readings(f"20{day:0>2}-{month}-{year}")]
         return bool(days) and max(days) < today
-    years = [int(year) for year in _YEAR.findall(text)]
-    return bool(years) and max(years) < today.year  # such as "31 décembre 2024", "Q3 2024"
+    match = _OF_YEAR.fullmatch(text)
+    return match is not None and int(match[1]) < today.year
 
 
 def _day_text(cell: str) -> str:

@@ -76,8 +76,11 @@ class RowStore(Protocol):
 
     async def removed_before(
         self, client: str, host: str, removals: Sequence[Removal]
-    ) -> Mapping[Removal, tuple[OtherJob, Epoch]]:
-        """Which of these removals Zoho confirmed to jobs of the client's organisation: the newest job, and when."""
+    ) -> Mapping[Removal, tuple[OtherJob, Epoch, str]]:
+        """Which of these removals Zoho confirmed to jobs of the client's organisation: the newest job, and when.
+
+        With the record number of the person, empty where it was not kept.
+        """
         ...
 
     async def changes_since(

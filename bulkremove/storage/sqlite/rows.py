@@ -157,12 +157,15 @@ class SqliteRows:
 
     async def removed_before(
         self, client: str, host: str, removals: Sequence[Removal]
-    ) -> Mapping[Removal, tuple[OtherJob, Epoch]]:
+    ) -> Mapping[Removal, tuple[OtherJob, Epoch, str]]:
         ids = json.dumps([removal.ids for removal in removals])
 
-        def find(reader: Reader) -> Mapping[Removal, tuple[OtherJob, Epoch]]:
+        def find(reader: Reader) -> Mapping[Removal, tuple[OtherJob, Epoch, str]]:
             rows = reader.execute(_ROWS.removed_before, client=client, host=host, removals=ids)
-            return {Removal(*triple): (OtherJob(job, account), at) for *triple, job, account, at in rows}
+            return {
+                Removal(*triple): (OtherJob(job, account), at, record_number)
+                for *triple, job, account, at, record_number in rows
+            }
 
         return await self._database.read_long(lambda: self._database.read_now(find))
 

@@ -125,7 +125,8 @@ ORDER BY other.state IN ('unknown', 'sending') AND found IS NULL LIMIT 1;
 
 -- name: removed_before
 -- Which of some removals were confirmed to a job of an organisation, the newest last.
-SELECT row.course, row.batch, row.learner, job.id, job.account, row.finished_at FROM json_each(:removals) AS wanted
+SELECT row.course, row.batch, row.learner, job.id, job.account, row.finished_at, coalesce(row.person ->> '$.record_number', '')
+FROM json_each(:removals) AS wanted
 JOIN row ON row.learner = wanted.value ->> '$[2]' AND row.batch = wanted.value ->> '$[1]' AND row.course = wanted.value ->> '$[0]'
 JOIN job ON job.id = row.job
 WHERE row.state = 'removed' AND job.operation = 'remove learner from batch' AND job.host = :host
