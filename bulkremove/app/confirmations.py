@@ -98,7 +98,7 @@ class Confirmations:
         try:
             async with self._jobs.claim_plan():  # held from the checks until the new job is visible
                 if idempotency_key and (
-                    existing_job := await self._jobs.of_key(
+                    existing_job := await self._jobs.by_idempotency_key(
                         idempotency_key, preview.plan.hash, AccountSet.only(preview.plan.account)
                     )
                 ):

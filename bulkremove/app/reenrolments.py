@@ -104,7 +104,7 @@ class Reenrolments:
             others = [one for one in await self._context.storage.jobs.retries(before.pop(0)) if one.is_enrolment]
             before += [other.id for other in others]
             for other in others:
-                removed_again = await self._context.storage.rows.undone_since(other.id)
+                removed_again = await self._context.storage.rows.rows_undone_by_later_jobs(other.id)
                 for row in await self._reports.outcomes(other):
                     if row.number in removed_again:
                         details.pop(row.number, None)

@@ -60,7 +60,7 @@ class JobState(StrEnum):
     CANCELLED = "cancelled"
     """A person ended it, or nobody approved it in time; the rows left are ``not_sent``."""
     FINISHED = "finished"
-    """Every row has its status."""
+    """Every row has a final status."""
     HELD = "held"
     """Stored by a nightly run, or under ``four_eyes``; not run before a person approves it."""
     SCHEDULED = "scheduled"

@@ -142,7 +142,7 @@ class Api:
         if len(key) > MAX_KEY_LENGTH:
             raise web.HTTPBadRequest(text=f"Idempotency-Key has more than {MAX_KEY_LENGTH} characters.")
         approved = person(request).access.accounts(Permission.APPROVE)
-        if key and (existing_job := await self._app.jobs.of_key(key, plan_hash, approved)):
+        if key and (existing_job := await self._app.jobs.by_idempotency_key(key, plan_hash, approved)):
             return await self._job_response(existing_job)
         upload = self._upload(request)  # which may be gone before, so its account is asked about here
         check_permission(request, Permission.APPROVE, upload.account)

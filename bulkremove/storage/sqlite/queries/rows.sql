@@ -216,7 +216,7 @@ WHERE mine.id = :job AND job.host = mine.host AND (job.finished_at IS NULL OR jo
     AND row.state IN ('removed', 'removed_inferred', 'enrolled') AND row.finished_at >= wanted.value ->> '$[2]'
 GROUP BY 1, 2;
 
--- name: count_removals_since
+-- name: count_sent_or_to_be_sent
 -- How many rows of an operation were sent since a time in an organisation, or are to be.
 -- They are to be by jobs that run, or that were confirmed since then.
 -- What lies far ahead was sent while the clock was wrong. The rows left of the job :starting count too; those of a job that
