@@ -300,7 +300,7 @@ async def test_an_announced_plan_runs_when_its_day_comes_without_those_on_the_pr
 
 
 @pytest.mark.parametrize(
-    ("content", "words"), [("Learner ID\n", "names nobody"), ("Learner ID\n0478346000019558001\n", "holds no id")]
+    ("content", "words"), [("Learner ID\n", "names nobody"), ("Learner ID\n0478346000019558001\n", "is not an id")]
 )
 async def test_a_protected_list_that_protects_nobody_as_written_is_refused(
     tmp_path: Path, content: str, words: str

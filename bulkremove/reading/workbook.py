@@ -181,7 +181,7 @@ def _choose(sheets: Sequence[tuple[bool, str, Grid]], name: str, options: ReadOp
 
 def _check_lengths(grid: Grid, name: str) -> None:
     for index, column in enumerate(grid.columns):
-        if damaged_ids.texts(column) and max(map(len, column), default=0) <= MAX_CELL_LENGTH:  # type: ignore[arg-type] # texts
+        if damaged_ids.are_all_text(column) and max(map(len, column), default=0) <= MAX_CELL_LENGTH:  # type: ignore[arg-type] # texts
             continue
         for number, cell in zip(grid.numbers, column, strict=True):
             if isinstance(cell, str) and len(cell) > MAX_CELL_LENGTH:
