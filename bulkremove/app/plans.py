@@ -227,8 +227,8 @@ class Plans:
         return await caps.rows_left_problem(self._context, job, rows_left, cap=settings.max_removals)
 
     async def is_canary(self, job: Job) -> bool:
-        """Whether a run of the job may send one row only. Raises CanaryPending while a first removal waits."""
-        return await self._canaries.check(job)
+        """Whether a run of the job must send only one row. Raises CanaryPending while a first removal waits."""
+        return await self._canaries.must_send_one_row(job)
 
     def check_account(self, job: Job) -> None:
         """Check that the job's account is that of the settings. Raises NotAuthorized or SettingsError."""
