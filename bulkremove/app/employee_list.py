@@ -32,7 +32,7 @@ MIN_SHARE = 0.8
 KEPT_SECONDS = 28 * DAY_SECONDS
 """Seconds for which the highest number, and each record number, is remembered: a list may get short night by night."""
 MAX_VANISHED, MAX_VANISHED_SHARE = 2, 0.01
-"""Records that may be gone from a list that isn't known to be whole: so many, or so large a share. HR deletes few."""
+"""Records that may be gone from a list not known to be complete: so many, or so large a share. HR deletes few."""
 
 _FIELDS = (
     *("Employeestatus", "Employeestatus.type", "Dateofexit", "Dateofjoining", "Department"),

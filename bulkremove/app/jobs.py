@@ -38,7 +38,7 @@ class Jobs:
     async def add(
         self, job: Job, plan: Plan, act: str, *records: Record, by: str, claim: AsyncExitStack | None = None
     ) -> None:
-        """Store a confirmed plan as a job, in several transactions; the job is invisible until it is whole.
+        """Store a confirmed plan as a job, in several transactions; the job is invisible until it is complete.
 
         Its entry in the audit log and ``records`` are written with the last one. ``claim``: keeps the job's claim for
         the caller, so that no other process can run the job first.
@@ -56,7 +56,7 @@ class Jobs:
                 await self._storage.jobs.create(job, plan.rows(), entry, *records)
         except asyncio.CancelledError:  # by Ctrl-C: no job that could run may remain
             end = JobEnd(JobState.CANCELLED, "Stopped while it was stored.", EndReason.CANCELLED, job.created_at)
-            with suppress(JobNotFound):  # it was not whole yet; remove_abandoned deletes it later
+            with suppress(JobNotFound):  # it was not complete yet; remove_abandoned deletes it later
                 await self._storage.jobs.cancel(job.id, _not_over, end, Act(by, "cancelled", details, job.created_at))
             raise
 
@@ -123,7 +123,7 @@ class Jobs:
         return await self._storage.jobs.newest_job_of_plan(plan.hash)
 
     async def was_released(self, job: Job) -> bool:
-        """Whether the job was approved before, or a run of it ever began: its plan's hash is no consent any more."""
+        """Whether the job was approved before, or was ever run: its plan's hash no longer counts as consent."""
         return any(
             name in (EventName.STARTED, EventName.APPROVED) for _, name, _ in await self._storage.jobs.events(job.id)
         )

@@ -16,7 +16,7 @@ from bulkremove.domain.listing import Enrolment, Learner, Roster
 class LearnerIds:
     """The learner ids of enrolments, from rosters of which each is read once.
 
-    ``is_whole``: the list of employees is known to be whole, so that nobody else has the e-mail address of a leaver.
+    ``is_whole``: the list of employees is known to be complete, so that nobody else has the e-mail address of a leaver.
     """
 
     def __init__(self, lists: OpenListings, *, is_whole: bool) -> None:

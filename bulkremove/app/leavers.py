@@ -72,7 +72,7 @@ class LeaversFound:
     """Leavers that Zoho knows courses of."""
     failures: list[str] = field(default_factory=list)
     unknown_statuses: str = ""
-    """Which names of leaver_statuses are no employee's status, in a sentence; empty if there are none."""
+    """Which names of leaver_statuses are not the status of any employee, in a sentence; empty if there are none."""
 
     @property
     def employees(self) -> int:

@@ -137,7 +137,7 @@ def _table(job: Job, rows: Sequence[Outcome], put_back: Mapping[int, str]) -> Ta
 
 
 def undo_text(plan: Plan, way: str) -> str:
-    """Whether a plan's removals could be undone afterwards, by which ``way``, and what nobody knows about that."""
+    """Whether a plan's removals could be undone afterwards, by which ``way``, and what is not known about that."""
     known = sum(bool(one.record_number) for index, one in plan.people.items() if index not in plan.excluded)
     if not known:
         return "Only by hand in Zoho People: Zoho was not asked who these learners are, or gives no record numbers."

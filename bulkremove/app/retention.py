@@ -1,6 +1,6 @@
 """Retention: deletes old rows and files, and erases one learner's data on request; totals stay.
 
-The audit log stays whole: it holds no cell of any file.
+The audit log stays complete: it holds no cell of any file.
 """
 
 from __future__ import annotations

@@ -117,7 +117,7 @@ class EnrolmentCheck:
 
 
 def unlisted(plan: Plan, rosters: Mapping[_Batch, Roster | str]) -> list[Removal]:
-    """The removals of a plan whose learner is not in the whole list of the batch."""
+    """The removals of a plan whose learner is not in the complete list of the batch."""
     if is_leavers_list(plan.table.header):
         return []
     ids = {batch: _learner_ids(roster) for batch, roster in rosters.items() if _is_whole(roster)}

@@ -12,7 +12,7 @@ FOLDER = "CREDENTIALS_DIRECTORY"
 
 
 def with_credentials(environ: Mapping[str, str]) -> Mapping[str, str]:
-    """The variables, and those of this program that stand in files of their names. Raises LocalFileFailed."""
+    """The variables, and those of this program that are in files of their names. Raises LocalFileFailed."""
     folder = environ.get(FOLDER)
     if not folder:
         return environ

@@ -23,7 +23,7 @@ _SCAN_BYTES = 1 << 22
 _MAX_QUOTED_BYTES = 1 << 20
 """More bytes between two quotation marks than a cell can hold."""
 _LONG_ID = 12
-"""Digits that stand alone in a line of a cell, from which on they are taken for an id."""
+"""Digits that are alone in a line of a cell, from which on they are taken for an id."""
 _END_OF_FILE = b"\x1a"
 """Ctrl-Z, with which old DOS programs end a text."""
 

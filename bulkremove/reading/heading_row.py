@@ -77,7 +77,7 @@ def _id_headings(header: Sequence[str], options: ReadOptions) -> Sequence[str]:
 
 
 def header_row_error(name: str, row: int) -> FileRefused:
-    """The error for a file whose headings seem to stand in this row."""
+    """The error for a file whose headings seem to be in this row."""
     return FileRefused(
         f"{name}: the headings seem to stand in row {row}, below other lines.",
         hint=f"If that is so, give --header-row {row}; for a night, write header_row = {row} into its block.",

@@ -60,7 +60,7 @@ def _read(raw: bytes, kind: str, sheets: Sequence[SheetFacts], name: str, option
     except (CalamineError, ValueError, KeyError):
         raise FileRefused(f"{name} is damaged.", hint="Export it again.") from None
     except BaseException as error:
-        # A panic in python-calamine's Rust code is no subclass of Exception, and its class can't be imported.
+        # A panic in python-calamine's Rust code is not a subclass of Exception, and its class can't be imported.
         if type(error).__module__ != "pyo3_runtime":
             raise
         raise FileRefused(f"{name} is damaged.", hint="Export it again.") from None

@@ -73,7 +73,7 @@ class Intake:
         self.held_files = HeldFiles(jobs, self.find_earlier)
 
     def begin(self, beginning: Beginning, stop: Stop) -> None:
-        """Begin a nightly run: its own jobs are no baseline, and the removals of its files are counted together.
+        """Begin a nightly run: its own jobs do not count for the baseline, and its files' removals count together.
 
         After ``stop`` no file is begun, and one whose enrolment check has not ended is left to the next run.
         """
@@ -117,7 +117,7 @@ class Intake:
         return inbox
 
     def obstacles(self) -> list[str]:
-        """Sentences about what lies in the source's folder and can't be taken. Raises SourceFailed."""
+        """Return a sentence for each entry of the source's folder that can't be taken. Raises SourceFailed."""
         real = self.source.inbox(self._export_folder)
         return real.obstacles() if real.path.is_dir() else []
 

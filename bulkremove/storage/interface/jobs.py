@@ -103,7 +103,7 @@ class JobStore(Protocol):
     async def newest_nightly(self, client: str, host: str, *, night: str, now: Epoch) -> Job | None:
         """The newest job of a client that this night made and that was confirmed.
 
-        What lies ahead of ``now`` was made while a clock was wrong.
+        A job later than ``now`` was made while a clock was wrong.
         """
         ...
 
