@@ -360,7 +360,7 @@ def test_ids_in_a_hidden_column_are_asked_about(kind: str) -> None:
     assert learner(0) == of(data, hidden=Hidden.INCLUDE).row(0).cells[2]
 
 
-# Files of this program, and the list of those who are never removed
+# Files of this program, and the list of protected learners
 
 
 @pytest.mark.parametrize("heading", ["sandbox", "Umgebung", "Sandbox run"])

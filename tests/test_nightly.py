@@ -653,7 +653,7 @@ def test_what_is_usual_is_told_by_the_last_nights(tmp_path: Path) -> None:
     assert "other columns" in reasons([11], before=("a",))
     assert "days old" in reasons([11], age=2 * 86_400.0)
     assert "is 3,650.0 days old" in without_ids(reasons([11], age=3650 * 86_400.0)), "as by a clock that is wrong"
-    assert "never removed has 3 entries; it had 4 before" in reasons([11], lists=(3, 4))
+    assert "protected learners has 3 entries; it had 4 before" in reasons([11], lists=(3, 4))
     assert "" == reasons([11], lists=(4, 3))
     assert "" == reasons([11], lists=(4, None))
     assert "Two people must agree" in reasons([11], four_eyes=True)
@@ -721,7 +721,7 @@ async def test_a_protected_list_that_became_shorter_holds_the_file(tmp_path: Pat
         protected.write_text("Learner ID\n111\n222\n")
         one.drop("second.csv", triples(3, first=5))
         result = await one.run()
-        assert "never removed has 2 entries; it had 3 before" in result.held[0]
+        assert "protected learners has 2 entries; it had 3 before" in result.held[0]
         one.drop("third.csv", triples(3, first=10))
         assert "it had 3 before" in (await one.run()).held[0], "nobody has looked yet"
         await one.app.jobs.approve((await one.job()).id, by="kim")

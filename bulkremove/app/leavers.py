@@ -220,7 +220,7 @@ class LeaverSearch:
 
     async def _ask(self, due: Sequence[Employee], found: LeaversFound, lists: OpenListings) -> None:
         """Read the courses of these leavers, as far as the allowance goes."""
-        ids, stopped = LearnerIds(lists, is_whole=found.listed.is_whole), 0
+        ids, stopped = LearnerIds(lists, is_complete=found.listed.is_complete), 0
         for place, employee in enumerate(due):
             if stopped >= MAX_FAILURES or lists.calls_left == 0:
                 found.put_off += len(due) - place
