@@ -38,7 +38,11 @@ def test_text_ids_are_exact_and_the_kind_is_told_by_content(kind: str) -> None:
 
 def test_other_columns_travel_as_they_are_shown(kind: str) -> None:
     note: list[Cell] = ["Note", "Seen on", "Sum", "Ok"]
-    table = of(kind, Sheet([[*HEADER, *note], [*IDS, 3.0, datetime.date(2026, 11, 23), "=1+1", True]]))
+    table = of(
+        kind,
+        Sheet([[*HEADER, *note], [*IDS, 3.0, datetime.date(2026, 11, 23), "=1+1", True]]),
+        today=datetime.date(2026, 11, 24),
+    )
     number, date, _, ok = table.row(0).cells[3:]
     assert ("3", "TRUE") == (number, ok)
     assert date.startswith("2026-11-23")

@@ -78,7 +78,7 @@ class OpenFolder:
         descriptor = os.open(self._at(name), flags, dir_fd=self._descriptor)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
-            raise OSError(errno.EINVAL, "it is no file")
+            raise OSError(errno.EINVAL, "it is not a regular file")
         return os.fdopen(descriptor, "rb")
 
     def create(self, name: str) -> BinaryIO:

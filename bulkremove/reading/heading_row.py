@@ -103,7 +103,7 @@ def find_in_text(raw: bytes, name: str) -> int | None:
 def blank_above(raw: bytes, row: int, name: str) -> bytes:
     """Return a CSV file with empty lines in place of the rows above this one, so that the others keep their numbers.
 
-    A ``sep=`` line is no row and stays. Raises FileRefused where a row above names a person, or where the file can't be
+    A ``sep=`` line is not a row and stays. Raises FileRefused if a row above names a person, or where the file can't be
     decoded.
     """
     if encoding := encodings.utf16(raw):

@@ -41,7 +41,7 @@ _SERIAL_ZERO = date(1899, 12, 30)
 def counts(words: Sequence[str], *, is_about_leaving: bool, cells: Mapping[str, int], today: date) -> Mapping[str, int]:
     """How many cells are dates that have passed, are not surely, and are blank; empty if none is in the future.
 
-    Under the heading of a date of leaving, whatever is no date that has passed counts as ahead. Under another one about
+    Under the heading of a date of leaving, all but a date that has passed counts as ahead. Under another one about
     leaving, and under none at all, only what is surely a date does. ``words``: of the heading; ``cells``: with how many
     rows have each.
     """

@@ -204,7 +204,7 @@ class Api:
             raise web.HTTPBadRequest(text="answer must be given: gone, enrolled or again.")
         if name not in ("enrolled" if job.is_enrolment else "gone", "again"):
             raise ConsentMissing(
-                f"Job {job.id} {job.words.does} learners, so {name} is no answer. Nothing was confirmed."
+                f"Job {job.id} {job.words.does} learners, so {name} is not a valid answer. Nothing was confirmed."
             )
         await answer(job, by=person(request).name)
         return await self._job_response(job)
