@@ -137,7 +137,9 @@ async def test_two_hosts_on_one_folder_are_one_after_the_other(tmp_path: Path) -
         one.drop("more.csv", triples(3, first=5))
         with Inbox(one.folder).locked():
             result = await one.run()
-        assert f"Another nightly run (host {platform.node()}, process {os.getpid()}) takes files" in result.failures[0]
+        assert (
+            f"Another nightly run (host {platform.node()}, process {os.getpid()}) is taking files" in result.failures[0]
+        )
         assert 8 == of_nightly_run(result)
         assert ["more.csv"] == one.where()[""]
         assert 1 == len((await one.run()).ran)
