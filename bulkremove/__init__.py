@@ -88,7 +88,7 @@ _MODULES = {
     "Status": "domain.row",
     "SyncClient": "python_api.sync_client",
 }
-"""The modules of the names that are no errors."""
+"""The modules of the names that are not errors."""
 
 
 def __getattr__(name: str) -> object:

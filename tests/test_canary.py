@@ -73,7 +73,7 @@ async def test_no_other_job_of_the_account_sends_a_row_meanwhile(tmp_path: Path)
             await run(app, second)
         assert 3 == (await app.jobs.tally(second)).open
         with pytest.raises(CanaryPending, match="for another account with the same client") as refused:
-            await app.canaries.check(replace(second, account="another"))
+            await app.canaries.must_send_one_row(replace(second, account="another"))
         assert first.id not in f"{refused.value} {refused.value.page_text}", "its people may not see that job"
         with pytest.raises(CanaryPending, match="are they gone from the batch"):
             await planned(app, tmp_path, triples(2, first=9), "third.csv")

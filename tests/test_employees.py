@@ -58,7 +58,7 @@ async def test_all_employees_are_read_a_page_of_200_at_a_time(tmp_path: Path) ->
     async with opened(tmp_path) as lists:
         listed = await lists.employees()
     found = listed.all
-    assert (MANY, True) == (listed.counted, listed.is_whole)
+    assert (MANY, True) == (listed.counted, listed.is_complete)
     assert [record_number(i) for i in range(MANY)] == [one.id for one in found]
     assert ("Learner 0449", "learner0449@example.com", "Active", "1") == (
         found[-1].name,

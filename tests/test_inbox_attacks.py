@@ -109,7 +109,7 @@ async def test_a_fifo_holds_nobody_up(tmp_path: Path) -> None:
         assert ["leavers.csv: It is not a file that can be read."] == result.obstacles
     inbox = Inbox(site.folder)
     os.mkfifo(inbox.working_folder / "12345678~leavers.csv")
-    with pytest.raises(SourceFailed, match="it is no file"):
+    with pytest.raises(SourceFailed, match="it is not a regular file"):
         inbox.digest(inbox.working_folder / "12345678~leavers.csv")
 
 

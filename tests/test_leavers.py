@@ -167,10 +167,10 @@ IN_BATCH = Enrolment("7", "8")
 
 
 async def learner_id(
-    rosters: Rosters, one: Enrolment = IN_BATCH, employee: Employee = LEFT, *, is_whole: bool = True
+    rosters: Rosters, one: Enrolment = IN_BATCH, employee: Employee = LEFT, *, is_complete: bool = True
 ) -> tuple[str, str]:
     ids: Any = rosters
-    return await LearnerIds(ids, is_whole=is_whole).of(employee, one)
+    return await LearnerIds(ids, is_complete=is_complete).of(employee, one)
 
 
 async def test_a_learner_id_is_that_of_the_courses_or_of_the_one_learner_with_the_record_number() -> None:
@@ -181,7 +181,7 @@ async def test_a_learner_id_is_that_of_the_courses_or_of_the_one_learner_with_th
     assert ("11", "") == await learner_id(Rosters(replace(OF_A, email="")))
     by_mail = [replace(one, record_number="") for one in (OF_A, OF_B)]
     assert ("11", "") == await learner_id(Rosters(*by_mail))
-    assert "employees may not be whole" in (await learner_id(Rosters(*by_mail), is_whole=False))[1]
+    assert "employees may not be whole" in (await learner_id(Rosters(*by_mail), is_complete=False))[1]
 
 
 @pytest.mark.parametrize(
@@ -217,12 +217,12 @@ async def test_nobody_is_matched_by_an_empty_address() -> None:
 
 async def test_a_roster_is_read_once_and_one_that_can_t_be_read_is_no_answer() -> None:
     rosters: Any = Rosters(OF_A, OF_B)
-    ids = LearnerIds(rosters, is_whole=True)
+    ids = LearnerIds(rosters, is_complete=True)
     for employee in (LEFT, replace(LEFT, id="2", email="")):
         await ids.of(employee, IN_BATCH)
     assert 1 == rosters.calls
     damaged: Any = Rosters(error=ReadFailed("A record is damaged."))
-    ids = LearnerIds(damaged, is_whole=True)
+    ids = LearnerIds(damaged, is_complete=True)
     assert {("", "A record is damaged.")} == {await ids.of(employee, IN_BATCH) for employee in (LEFT, ACTIVE)}
     assert 1 == damaged.calls
     with pytest.raises(ReadsStopped):

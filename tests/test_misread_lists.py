@@ -104,7 +104,7 @@ def test_a_note_of_several_lines_is_read() -> None:
 
 def test_a_title_between_the_rows_is_asked_about() -> None:
     text = lines([*HEADER, "Name"], [*row(0), "Kim"], ["Please keep these:", "", "", ""], [*row(1), "Jo"])
-    assert "row 3: 'Please keep these:' stands between the rows of the list" in refusal(text)
+    assert "row 3: 'Please keep these:' is a title inside the list" in refusal(text)
     footer = lines([*HEADER, "Name"], [*row(0), "Kim"], [*row(1), "Jo"], ["Please keep these:", "", "", ""])
     assert 3 == len(of(footer))
 
@@ -316,7 +316,7 @@ def with_raised_digit(kind: str, place: str, *, first: bool = False) -> bytes:
 @pytest.mark.parametrize("kind", ["xlsx", "shared", "xls", "ods"])
 def test_a_raised_or_lowered_digit_never_becomes_part_of_an_id(kind: str, place: str) -> None:
     said = refusal(with_raised_digit(kind, place))
-    assert f"C3 shows {learner(1)}1 (a part of it is raised or lowered)" in said
+    assert f"C3 shows {learner(1)}1 (part of it is superscript or subscript)" in said
     assert "C3" in refusal(with_raised_digit("xlsx", place, first=True))
 
 
@@ -360,7 +360,7 @@ def test_ids_in_a_hidden_column_are_asked_about(kind: str) -> None:
     assert learner(0) == of(data, hidden=Hidden.INCLUDE).row(0).cells[2]
 
 
-# Files of this program, and the list of those who are never removed
+# Files of this program, and the list of protected learners
 
 
 @pytest.mark.parametrize("heading", ["sandbox", "Umgebung", "Sandbox run"])

@@ -137,7 +137,9 @@ async def test_two_hosts_on_one_folder_are_one_after_the_other(tmp_path: Path) -
         one.drop("more.csv", triples(3, first=5))
         with Inbox(one.folder).locked():
             result = await one.run()
-        assert f"Another nightly run (host {platform.node()}, process {os.getpid()}) takes files" in result.failures[0]
+        assert (
+            f"Another nightly run (host {platform.node()}, process {os.getpid()}) is taking files" in result.failures[0]
+        )
         assert 8 == of_nightly_run(result)
         assert ["more.csv"] == one.where()[""]
         assert 1 == len((await one.run()).ran)
@@ -300,7 +302,7 @@ async def test_an_announced_plan_runs_when_its_day_comes_without_those_on_the_pr
 
 
 @pytest.mark.parametrize(
-    ("content", "words"), [("Learner ID\n", "names nobody"), ("Learner ID\n0478346000019558001\n", "holds no id")]
+    ("content", "words"), [("Learner ID\n", "names nobody"), ("Learner ID\n0478346000019558001\n", "is not an id")]
 )
 async def test_a_protected_list_that_protects_nobody_as_written_is_refused(
     tmp_path: Path, content: str, words: str
@@ -565,7 +567,7 @@ async def test_a_new_file_of_the_same_name_is_not_lost_to_an_old_one(tmp_path: P
         await one.run()
         one.drop("leavers.csv", triples(2))
         found = await one.run(again="leavers.csv")
-        assert "lies there already" in found.failures[0]
+        assert "already contains a file named" in found.failures[0]
         assert triples(2) == (one.folder / "leavers.csv").read_text()
         assert "no file" in (await one.run(again="../leavers.csv")).failures[0]
 
@@ -653,7 +655,7 @@ def test_what_is_usual_is_told_by_the_last_nights(tmp_path: Path) -> None:
     assert "other columns" in reasons([11], before=("a",))
     assert "days old" in reasons([11], age=2 * 86_400.0)
     assert "is 3,650.0 days old" in without_ids(reasons([11], age=3650 * 86_400.0)), "as by a clock that is wrong"
-    assert "never removed has 3 entries; it had 4 before" in reasons([11], lists=(3, 4))
+    assert "protected learners has 3 entries; it had 4 before" in reasons([11], lists=(3, 4))
     assert "" == reasons([11], lists=(4, 3))
     assert "" == reasons([11], lists=(4, None))
     assert "Two people must agree" in reasons([11], four_eyes=True)
@@ -721,7 +723,7 @@ async def test_a_protected_list_that_became_shorter_holds_the_file(tmp_path: Pat
         protected.write_text("Learner ID\n111\n222\n")
         one.drop("second.csv", triples(3, first=5))
         result = await one.run()
-        assert "never removed has 2 entries; it had 3 before" in result.held[0]
+        assert "protected learners has 2 entries; it had 3 before" in result.held[0]
         one.drop("third.csv", triples(3, first=10))
         assert "it had 3 before" in (await one.run()).held[0], "nobody has looked yet"
         await one.app.jobs.approve((await one.job()).id, by="kim")

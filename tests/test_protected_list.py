@@ -1,4 +1,4 @@
-"""The list of those who are never removed is obeyed at each call, not only when a run begins."""
+"""The list of protected learners is obeyed at each call, not only when a run begins."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ async def sandbox_files(folder: Path) -> dict[str, Path]:
         preview = await app.plans.preview(file, name="crowd.csv", options=ReadOptions())
         write_plan(folder / "plan.csv", preview.plan)
         job = await stored(app, preview, folder)
-        await app.context.storage.rows.protect(job.id, FIRST, why="protected", at=job.created_at)
+        await app.context.storage.rows.settle_protected(job.id, FIRST, why="protected", at=job.created_at)
         ended = await run(app, job)
         assert ended.report is not None
         assert ended.retry is not None

@@ -194,14 +194,14 @@ async def test_a_plan_that_is_being_stored_is_seen_by_nobody_until_it_is_whole(s
         return (
             jobs,
             await storage.jobs.newest_unfinished("default", "", "people.zoho.com"),
-            await storage.jobs.abandoned(),
+            await storage.jobs.incomplete_jobs(),
             await storage.audit.newest(1, EVERY_ACCOUNT),
         )
 
     loop = asyncio.get_running_loop()
     await storage.jobs.create(job(), slowly(), ACT)
     assert [(([], []), None, ["job"], [])] == seen
-    assert [] == await storage.jobs.abandoned()
+    assert [] == await storage.jobs.incomplete_jobs()
     assert 2500 == (await storage.rows.tally("job")).open
     assert ["job"] == [one.id for one in await storage.jobs.page(accounts=EVERY_ACCOUNT)]
 
@@ -216,8 +216,8 @@ async def test_what_is_left_of_a_plan_that_was_never_stored_whole_is_removed(sto
     assert await storage.jobs.exists("job")
     with pytest.raises(JobNotFound):
         await storage.jobs.get("job")
-    (left,) = await storage.jobs.abandoned()
-    await storage.jobs.remove_abandoned(left)
+    (left,) = await storage.jobs.incomplete_jobs()
+    await storage.jobs.remove_incomplete(left)
     assert not await storage.jobs.exists("job")
     await storage.jobs.create(job(), planned(), ACT)
     assert 1 == (await storage.rows.tally("job")).total
@@ -225,7 +225,7 @@ async def test_what_is_left_of_a_plan_that_was_never_stored_whole_is_removed(sto
 
 async def test_a_plan_that_became_whole_meanwhile_is_not_removed_as_abandoned(storage: Storage) -> None:
     await storage.jobs.create(job(), planned(3))
-    await storage.jobs.remove_abandoned("job")
+    await storage.jobs.remove_incomplete("job")
     assert 3 == (await storage.rows.tally("job")).open
 
 
@@ -325,7 +325,7 @@ async def test_protected_learners_are_never_sent_again_even_after_an_open_attemp
     (first, *_) = await rows(storage)
     await taken(storage, first)
     protected = ProtectedLearners(learners=frozenset({"0", "2"}))
-    assert 2 == await storage.rows.protect("job", protected, why="Protected.", at=Epoch(2.0))
+    assert 2 == await storage.rows.settle_protected("job", protected, why="Protected.", at=Epoch(2.0))
     told = await storage.rows.export(await storage.jobs.get("job"), list)
     assert [Status.UNKNOWN, Status.NOT_SENT, Status.NOT_SENT] == [row.status for row in told]
     assert ["1"] == [row.removal.learner for row in await rows(storage)]
@@ -1028,6 +1028,6 @@ async def test_jobs_totals_and_entries_are_those_of_the_accounts_that_are_asked_
         (all_of_them, "hash of other", "other"),
         (all_of_them, "hash of mine", "mine"),
     ):
-        known = await storage.jobs.of_key("k", plan_hash, accounts)
+        known = await storage.jobs.by_idempotency_key("k", plan_hash, accounts)
         assert found == (known and known.id)
     assert ["a", "b"] == await storage.jobs.accounts()

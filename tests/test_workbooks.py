@@ -38,7 +38,11 @@ def test_text_ids_are_exact_and_the_kind_is_told_by_content(kind: str) -> None:
 
 def test_other_columns_travel_as_they_are_shown(kind: str) -> None:
     note: list[Cell] = ["Note", "Seen on", "Sum", "Ok"]
-    table = of(kind, Sheet([[*HEADER, *note], [*IDS, 3.0, datetime.date(2026, 11, 23), "=1+1", True]]))
+    table = of(
+        kind,
+        Sheet([[*HEADER, *note], [*IDS, 3.0, datetime.date(2026, 11, 23), "=1+1", True]]),
+        today=datetime.date(2026, 11, 24),
+    )
     number, date, _, ok = table.row(0).cells[3:]
     assert ("3", "TRUE") == (number, ok)
     assert date.startswith("2026-11-23")
@@ -54,8 +58,8 @@ def test_other_columns_travel_as_they_are_shown(kind: str) -> None:
         (True, "true or false"),
         (datetime.date(2026, 11, 23), "a date"),
         (Formula("1+1"), "a formula"),
-        ("4.78346E+17", "no plain whole number"),
-        ("#N/A", "no plain whole number"),
+        ("4.78346E+17", "not a plain whole number"),
+        ("#N/A", "not a plain whole number"),
     ],
     ids=str,
 )
@@ -74,7 +78,7 @@ def test_an_error_value_in_an_id_column_refuses_the_file_and_names_the_cell(kind
         FileRefused, match=rf"1 cell holds .*: C3 shows {re.escape(text)} \(an error value\)\. "
     ) as refused:
         of(kind, Sheet([HEADER, IDS, [*IDS[:2], Error(text)], OTHER]))
-    assert "Fill in the cells with an error again from Zoho." == refused.value.hint
+    assert "Re-enter the ids from Zoho in the cells that show an error." == refused.value.hint
 
 
 def test_a_row_of_errors_alone_is_not_empty(kind: str) -> None:

@@ -110,7 +110,7 @@ class Accounts:
     def may_read(self, settings: Settings) -> bool | None:
         """Whether the account's grant permits reads; None where nobody named its scopes. No secret is read for it.
 
-        Zoho named them at the login; those of credentials of the environment stand in SCOPE_VARIABLE.
+        Zoho named them at the login; those of credentials from the environment are in SCOPE_VARIABLE.
         """
         if self._of_environment(settings):
             scopes = scopes_in(self._context.environ.get(SCOPE_VARIABLE, ""))

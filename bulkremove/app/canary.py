@@ -1,8 +1,8 @@
-"""The canary: the first run of an account sends one row alone, and a person says whether it did what it should.
+"""The canary: an account's first run sends only one row, and a person checks in Zoho People that it had its effect.
 
-What Zoho answers to a removal is known from documents and observations, not from each account. So the other rows wait
-until somebody has seen in Zoho People that the first one did (docs/decisions/0011-consent.md). Enrolments have a canary
-of their own.
+How Zoho responds to a removal is known from documentation and from observing other accounts, not for this account. So
+the remaining rows wait until a person has confirmed the first one (docs/decisions/0011-consent.md). Enrolments have
+their own canary.
 """
 
 from __future__ import annotations
@@ -23,43 +23,45 @@ FIRST_ROW_ALONE = "Only one row was sent, since nobody has confirmed the first {
 
 
 class Canaries:
-    """The canaries of one context's accounts."""
+    """The canaries of all accounts of a context."""
 
     def __init__(self, context: Context) -> None:
         self._context, self._store = context, context.storage.canaries
 
     async def is_due(self, client: str, host: str, operation: str) -> bool:
-        """Whether no call of this operation of the client was confirmed yet.
+        """Whether no call of this operation has been confirmed for the client yet.
 
-        A sandbox needs none, unless the settings ask for it.
+        A sandbox needs no confirmation, unless the settings require it.
         """
         if is_sandbox(host) and self._context.settings.canary != "always":
             return False
         return not self._context.storage.exists or await self._store.find(client, host, operation) is None
 
-    async def check(self, job: Job) -> bool:
-        """Whether a run of the job may send one row only. Raises CanaryPending while a row waits for an answer.
+    async def must_send_one_row(self, job: Job) -> bool:
+        """Whether a run of the job must send only one row. Raises CanaryPending while a row waits for an answer.
 
-        The error names no learner: it may be recorded or sent in a notice.
+        The error does not name the learner, since it may be recorded or sent in a notice.
         """
         if not await self.is_due(job.client, job.host, job.operation):
             return False
         if row := await self._store.last_changed(job.client, job.host, job.operation):
-            if row.account != job.account:  # a second name of the client's account, whose jobs others may look after
+            if (
+                row.account != job.account
+            ):  # another name for the same client, whose jobs other people may be responsible for
                 raise CanaryPending(
                     "One row was sent alone for another account with the same client at Zoho, and nobody has confirmed "
                     "it yet. Nothing more is sent until somebody has answered.",
                     hint="`bulkremove jobs --json` names the command for it.",
                     page_hint="Somebody who may approve for that account answers on the page of its job.",
                 )
-            gone = (
+            confirm_hint = (
                 f"If the learner is {job.words.proven}: `bulkremove canary {row.job} --{confirming_answer(job)}`, or "
                 f"the page of job {row.job}. If not, cancel the job and ask for help."
             )
             question = _question_without_ids(row, job.words)
             raise CanaryPending(
                 f"{question} Nothing more is sent until somebody has answered.",
-                hint=gone if row.removal else _again(row.job),
+                hint=confirm_hint if row.removal else _again(row.job),
                 page_hint=f"Answer on the page of job {row.job}."
                 + (
                     f" If the learner is not {job.words.proven}, cancel the job and ask for help."
@@ -70,14 +72,14 @@ class Canaries:
         return True
 
     async def waiting(self, job: Job) -> ChangedRow | None:
-        """The row of this job that waits for a person's answer, if any."""
+        """Return the row of this job that waits for a person's answer, if there is one."""
         if not await self.is_due(job.client, job.host, job.operation):
             return None
         row = await self._store.last_changed(job.client, job.host, job.operation)
         return row if row is not None and row.job == job.id else None
 
     async def waiting_jobs(self, jobs: Iterable[Job]) -> frozenset[str]:
-        """The ids of the jobs of which a row waits for an answer, by one look for each client of ``jobs``."""
+        """Return the ids of jobs with a row that waits for an answer, with one query for each client of ``jobs``."""
         waiting = set[str]()
         for key in {(job.client, job.host, job.operation) for job in jobs}:
             if await self.is_due(*key) and (row := await self._store.last_changed(*key)):
@@ -85,23 +87,23 @@ class Canaries:
         return frozenset(waiting)
 
     async def question(self, job: Job) -> str:
-        """What a person must look up before anything more is sent for the job's account; empty if nothing.
+        """Return what a person must look up before anything more is sent for the job's account; empty if nothing.
 
-        It names the learner, so it is shown and never stored.
+        The text names the learner, so it is shown and never stored.
         """
         row = await self.waiting(job)
         return _question(row, job.words) if row else ""
 
     async def add_event(self, job: Job) -> None:
-        """Record that a row of the job waits for an answer, if one does."""
+        """Record an event if a row of the job waits for an answer."""
         if row := await self.waiting(job):
             text = _question_without_ids(row, job.words)
             await self._context.storage.record(JobEvent(job.id, EventName.CANARY, text, self._context.clock.wall()))
 
     async def confirm(self, job: Job, *, by: str) -> None:
-        """Record that a person saw that the first row had its effect.
+        """Record that a person has seen that the first row had its effect.
 
-        Raises JobUnsuitable if there is nothing to confirm, CanaryPending if the learner is not known any more.
+        Raises JobUnsuitable if there is nothing to confirm, and CanaryPending if the learner is no longer known.
         """
         check_sandbox_match(job, self._context.settings)
         row = await self.waiting(job)
@@ -132,9 +134,9 @@ class Canaries:
         await self._store.add(Canary(job.client, job.host, job.operation, at, by, job.id), entry, event)
 
     async def give_up(self, job: Job, *, by: str) -> None:
-        """Record that nobody can confirm the row any more, so that the next run sends one row alone again.
+        """Record that nobody can confirm the row any more, so that the next run sends only one row again.
 
-        Raises JobUnsuitable if there is none, CanaryPending if the learner can still be looked up.
+        Raises JobUnsuitable if no row waits, and CanaryPending if the learner can still be looked up.
         """
         check_sandbox_match(job, self._context.settings)
         row = await self.waiting(job)
@@ -149,7 +151,7 @@ class Canaries:
 
 
 def confirming_answer(job: Job) -> str:
-    """The answer that confirms a row of this job: ``enrolled`` or ``gone``."""
+    """Return the answer that confirms a row of this job: ``enrolled`` or ``gone``."""
     return "enrolled" if job.is_enrolment else "gone"
 
 
@@ -167,7 +169,7 @@ def _question(row: ChangedRow, words: Words) -> str:
 
 
 def _question_without_ids(row: ChangedRow, words: Words) -> str:
-    """The question without the learner's id and without Zoho's words, which may name the learner."""
+    """Return the question without the learner's id and the text of the response, which may name the learner."""
     if row.number is None:
         return (
             f"Job {row.job} {words.done} learners, or may have, before anybody had confirmed the first {words.noun} "

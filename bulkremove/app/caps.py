@@ -35,7 +35,9 @@ async def removals_today(
     storage = context.storage
     if not client or not storage.exists:
         return 0
-    return await storage.rows.removals_since(client, host, operation, start_of_today(context), starting=starting)
+    return await storage.rows.count_sent_or_to_be_sent(
+        client, host, operation, start_of_today(context), starting=starting
+    )
 
 
 async def plan_error(

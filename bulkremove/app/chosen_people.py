@@ -23,7 +23,7 @@ def chosen(rosters: Sequence[Roster], ticked: Iterable[tuple[str, str]], lines: 
     """The table of the learners who were ``ticked``, by the ids of batch and learner, and of those whom ``lines`` name.
 
     A line is an e-mail address or an employee id. Exactly one learner of these batches must have it, and their lists
-    must be whole; else its row is ``invalid`` and says why. So is the row of somebody ticked who is listed no more.
+    must be complete; else its row is ``invalid`` and says why. So is the row of somebody ticked who is listed no more.
     Whoever is chosen in both ways has one row.
     """
     everybody = [(roster.batch, learner) for roster in rosters for learner in roster.learners]

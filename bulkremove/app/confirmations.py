@@ -98,7 +98,7 @@ class Confirmations:
         try:
             async with self._jobs.claim_plan():  # held from the checks until the new job is visible
                 if idempotency_key and (
-                    existing_job := await self._jobs.of_key(
+                    existing_job := await self._jobs.by_idempotency_key(
                         idempotency_key, preview.plan.hash, AccountSet.only(preview.plan.account)
                     )
                 ):
@@ -123,7 +123,9 @@ class Confirmations:
                     reasons += [doubt.text for doubt in preview.plan.doubts]
                     job = replace(job, state=JobState.HELD, reason=without_ids(" ".join(reasons)), confirmed_by="")
                 self._check_can_run(job, preview.plan, report)
-                await self._canaries.check(job)  # a run would be refused while a first removal waits for an answer
+                await self._canaries.must_send_one_row(
+                    job
+                )  # a run would be refused while a first removal waits for an answer
                 act = "held" if needs_second_person else "confirmed"
                 await self._jobs.add(job, preview.plan, act, *_of_removal(job, preview), by=by, claim=claim)
         except asyncio.CancelledError:  # by Ctrl-C, perhaps just after it was stored: no job that could run may remain

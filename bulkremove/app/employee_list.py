@@ -32,7 +32,7 @@ MIN_SHARE = 0.8
 KEPT_SECONDS = 28 * DAY_SECONDS
 """Seconds for which the highest number, and each record number, is remembered: a list may get short night by night."""
 MAX_VANISHED, MAX_VANISHED_SHARE = 2, 0.01
-"""Records that may be gone from a list that isn't known to be whole: so many, or so large a share. HR deletes few."""
+"""Records that may be gone from a list not known to be complete: so many, or so large a share. HR deletes few."""
 
 _FIELDS = (
     *("Employeestatus", "Employeestatus.type", "Dateofexit", "Dateofjoining", "Department"),
@@ -51,7 +51,7 @@ class EmployeeList:
     """Paths of the fields of its answers."""
 
     @property
-    def is_whole(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether Zoho has counted as many before it listed them."""
         return self.counted == len(self.all)
 
@@ -136,7 +136,7 @@ def check_number(listed: EmployeeList, memory: LeaverMemory | None, now: Epoch, 
             hint=remedy,
         )
     vanished = kept_numbers(memory, now).keys() - {one.id for one in listed.all}
-    if not listed.is_whole and len(vanished) > max(MAX_VANISHED, MAX_VANISHED_SHARE * count):
+    if not listed.is_complete and len(vanished) > max(MAX_VANISHED, MAX_VANISHED_SHARE * count):
         raise ReadFailed(
             f"Zoho does not list {len(vanished):,} employees whom it listed in the last weeks. The list may be cut "
             "short, so nothing follows from it.",

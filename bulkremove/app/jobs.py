@@ -38,7 +38,7 @@ class Jobs:
     async def add(
         self, job: Job, plan: Plan, act: str, *records: Record, by: str, claim: AsyncExitStack | None = None
     ) -> None:
-        """Store a confirmed plan as a job, in several transactions; the job is invisible until it is whole.
+        """Store a confirmed plan as a job, in several transactions; the job is invisible until it is complete.
 
         Its entry in the audit log and ``records`` are written with the last one. ``claim``: keeps the job's claim for
         the caller, so that no other process can run the job first.
@@ -56,16 +56,16 @@ class Jobs:
                 await self._storage.jobs.create(job, plan.rows(), entry, *records)
         except asyncio.CancelledError:  # by Ctrl-C: no job that could run may remain
             end = JobEnd(JobState.CANCELLED, "Stopped while it was stored.", EndReason.CANCELLED, job.created_at)
-            with suppress(JobNotFound):  # it was not whole yet; remove_abandoned deletes it later
+            with suppress(JobNotFound):  # it was not complete yet; remove_abandoned deletes it later
                 await self._storage.jobs.cancel(job.id, _not_over, end, Act(by, "cancelled", details, job.created_at))
             raise
 
     async def remove_abandoned(self) -> None:
         """Delete incomplete jobs whose process died while it stored them."""
-        for job_id in await self._storage.jobs.abandoned():
+        for job_id in await self._storage.jobs.incomplete_jobs():
             with suppress(JobBusy):  # its process is alive and still stores it
                 async with self._storage.claims.hold(job_id):
-                    await self._storage.jobs.remove_abandoned(job_id)
+                    await self._storage.jobs.remove_incomplete(job_id)
 
     async def all(self, *states: JobState) -> list[Job]:
         """All jobs, or those in these states, of all accounts, the newest first."""
@@ -120,29 +120,29 @@ class Jobs:
 
     async def of_plan(self, plan: Plan) -> Job | None:
         """The newest job of exactly this plan that may have sent a row; None if there is none."""
-        return await self._storage.jobs.run_of_plan(plan.hash)
+        return await self._storage.jobs.newest_job_of_plan(plan.hash)
 
     async def was_released(self, job: Job) -> bool:
-        """Whether the job was approved before, or a run of it ever began: its plan's hash is no consent any more."""
+        """Whether the job was approved before, or was ever run: its plan's hash no longer counts as consent."""
         return any(
             name in (EventName.STARTED, EventName.APPROVED) for _, name, _ in await self._storage.jobs.events(job.id)
         )
 
-    async def of_key(self, key: str, plan_hash: str, accounts: AccountSet) -> Job | None:
+    async def by_idempotency_key(self, key: str, plan_hash: str, accounts: AccountSet) -> Job | None:
         """The job of these accounts that a program confirmed with this idempotency key; None if there is none.
 
         Raises AlreadyConfirmed when it was confirmed for another plan.
         """
-        job = await self._storage.jobs.of_key(key, plan_hash, accounts)
+        job = await self._storage.jobs.by_idempotency_key(key, plan_hash, accounts)
         if job is not None and job.plan_hash != plan_hash:
             raise AlreadyConfirmed(
                 f"This Idempotency-Key was used for job {job.id}, of another plan. Nothing was sent."
             )
         return job
 
-    async def of_upload(self, upload: str, accounts: AccountSet) -> Job | None:
+    async def by_upload(self, upload: str, accounts: AccountSet) -> Job | None:
         """The job of these accounts that a plan of the page became; None if there is none."""
-        return await self._storage.jobs.of_upload(upload, accounts) if self._storage.exists else None
+        return await self._storage.jobs.by_upload(upload, accounts) if self._storage.exists else None
 
     async def retrying(self, job_id: str, numbers: Collection[int], operation: PlannedOperation) -> Job | None:
         """A retry of the job with any of these rows (their numbers in the file); None if there is none.

@@ -16,11 +16,11 @@ from bulkremove.domain.listing import Enrolment, Learner, Roster
 class LearnerIds:
     """The learner ids of enrolments, from rosters of which each is read once.
 
-    ``is_whole``: the list of employees is known to be whole, so that nobody else has the e-mail address of a leaver.
+    ``is_complete``: the list of employees is known to be complete, so nobody else has the e-mail address of a leaver.
     """
 
-    def __init__(self, lists: OpenListings, *, is_whole: bool) -> None:
-        self._lists, self._is_whole = lists, is_whole
+    def __init__(self, lists: OpenListings, *, is_complete: bool) -> None:
+        self._lists, self._is_complete = lists, is_complete
         self._rosters: dict[tuple[str, str], Roster | str] = {}
         self.unread = set[tuple[str, str]]()
         """The batches (ids of course and batch) whose roster could not be read this time, and may be the next time."""
@@ -40,16 +40,16 @@ class LearnerIds:
                 if not isinstance(failed, EmptyRoster | NotListed):
                     self.unread.add(key)
         roster = self._rosters[key]
-        return ("", roster) if isinstance(roster, str) else _in_roster(employee, roster, is_whole=self._is_whole)
+        return ("", roster) if isinstance(roster, str) else _in_roster(employee, roster, is_complete=self._is_complete)
 
 
-def _in_roster(employee: Employee, roster: Roster, *, is_whole: bool) -> tuple[str, str]:
+def _in_roster(employee: Employee, roster: Roster, *, is_complete: bool) -> tuple[str, str]:
     if any(one.record_number for one in roster.learners):
         found = [one for one in roster.learners if one.record_number == employee.id]
         by = "this record number"
     elif not roster.is_complete:
         return "", "Zoho's list of the batch names no record numbers and may not be whole."
-    elif not is_whole:
+    elif not is_complete:
         return "", "Zoho's list of the batch names no record numbers, and its list of employees may not be whole."
     else:
         found = [one for one in roster.learners if is_same_address(one.email, employee.email)]

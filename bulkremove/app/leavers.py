@@ -72,7 +72,7 @@ class LeaversFound:
     """Leavers that Zoho knows courses of."""
     failures: list[str] = field(default_factory=list)
     unknown_statuses: str = ""
-    """Which names of leaver_statuses are no employee's status, in a sentence; empty if there are none."""
+    """Which names of leaver_statuses are not the status of any employee, in a sentence; empty if there are none."""
 
     @property
     def employees(self) -> int:
@@ -220,7 +220,7 @@ class LeaverSearch:
 
     async def _ask(self, due: Sequence[Employee], found: LeaversFound, lists: OpenListings) -> None:
         """Read the courses of these leavers, as far as the allowance goes."""
-        ids, stopped = LearnerIds(lists, is_whole=found.listed.is_whole), 0
+        ids, stopped = LearnerIds(lists, is_complete=found.listed.is_complete), 0
         for place, employee in enumerate(due):
             if stopped >= MAX_FAILURES or lists.calls_left == 0:
                 found.put_off += len(due) - place

@@ -1,7 +1,7 @@
 """Use cases that read courses, batches and learners from Zoho People; removals don't need them.
 
 A listing is kept in the journal for ``listing_minutes``, so that finding a batch and writing its roster costs its calls
-once. What can't be read whole is refused: a learner whom a list does not name has not gone by that.
+once. What can't be read completely is refused: a learner whom a list does not name has not gone by that.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Matching: from the e-mail addresses or employee ids of a file, and its courses and batches, to Zoho's ids.
 
 Each row is resolved through the roster of its batch: exactly one match, or the row is ``invalid`` and says why. Nobody
-is ever matched by name. The ids stand in columns of their own: plan, hash and report hold them like those of a file.
+is ever matched by name. The ids are in columns of their own: plan, hash and report hold them like those of a file.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ async def resolve(table: Table, match: Match, lists: Lists) -> Table:
 
 
 def has_names(plan: Plan) -> bool:
-    """Whether rows of a plan are invalid since course or batch is no id beside a learner id: it may be a name."""
+    """Whether rows of a plan are invalid since course or batch is not an id, beside a learner id: it may be a name."""
     course, batch, learner = plan.ids
     return any(
         exclusion.status is Status.INVALID

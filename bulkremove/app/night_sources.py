@@ -17,7 +17,7 @@ TOKEN = "BULKREMOVE_SOURCE_TOKEN"  # noqa: S105 - the name of a variable
 def night_source(night: Night, context: Context) -> Source:
     """Where the files of a night come from, unless Zoho is asked (``LEAVERS``). Raises SourceFailed.
 
-    The bearer token of night ``school-a`` stands in BULKREMOVE_SOURCE_TOKEN_SCHOOL_A. The variable without a name is
+    The bearer token of night ``school-a`` is in BULKREMOVE_SOURCE_TOKEN_SCHOOL_A. The variable without a name is
     for an installation with one night: the token of one organisation must not be sent to the address of another.
     """
     environ: Mapping[str, str] = context.environ

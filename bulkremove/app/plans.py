@@ -142,7 +142,9 @@ class Plans:
         storage, at = self._context.storage, preview.made_at
         generation = preview.generation or await storage.generation()
         forget_before = later(at, -PLAN_SECONDS)
-        await storage.jobs.show_plan(preview.plan.hash, at=at, generation=generation, forget_before=forget_before)
+        await storage.jobs.record_plan_shown(
+            preview.plan.hash, at=at, generation=generation, forget_before=forget_before
+        )
 
     async def filter_rows(
         self, plan: Plan, *, status: Status | None, to_remove: bool, text: str, page: int
@@ -182,7 +184,7 @@ class Plans:
         settings = self._accounts.settings_of(job)
         columns = tuple(zip(*(row.cells for row in rows), strict=True)) or tuple(() for _ in job.header)
         numbers = [row.number for row in rows]
-        undone = {} if job.is_enrolment else await self._context.storage.rows.undone_since(job.id)
+        undone = {} if job.is_enrolment else await self._context.storage.rows.rows_undone_by_later_jobs(job.id)
         settled = {
             index: Exclusion(
                 Status.NOT_SENT, f"Since this removal was planned, {other.named_for(job.account)} {_PUT_BACK}"
@@ -225,8 +227,8 @@ class Plans:
         return await caps.rows_left_problem(self._context, job, rows_left, cap=settings.max_removals)
 
     async def is_canary(self, job: Job) -> bool:
-        """Whether a run of the job may send one row only. Raises CanaryPending while a first removal waits."""
-        return await self._canaries.check(job)
+        """Whether a run of the job must send only one row. Raises CanaryPending while a first removal waits."""
+        return await self._canaries.must_send_one_row(job)
 
     def check_account(self, job: Job) -> None:
         """Check that the job's account is that of the settings. Raises NotAuthorized or SettingsError."""

@@ -1,4 +1,4 @@
-"""The list of those who are never removed, as it is on disk now."""
+"""The list of protected learners, as it is on disk now."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def shrunk_list_text(job: Job, settings: Settings) -> str:
         return ""
     if entries >= before:
         return ""
-    return f"The list of those who are never removed has {entries:,} entries; it had {before:,} before."
+    return f"The list of protected learners has {entries:,} entries; it had {before:,} before."
 
 
 class ProtectedList:
@@ -52,7 +52,7 @@ class ProtectedList:
         if present != self._file_states:
             if self._file_states is not None and any(self._file_states) and not any(present):
                 raise FileRefused(
-                    "The list of those who are never removed is gone since this run began.",
+                    "The list of protected learners is gone since this run began.",
                     hint="Put it back, or resume without it if nobody is to be protected any more.",
                 )
             self._learners = protected_learners(self._settings)

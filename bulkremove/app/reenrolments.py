@@ -104,7 +104,7 @@ class Reenrolments:
             others = [one for one in await self._context.storage.jobs.retries(before.pop(0)) if one.is_enrolment]
             before += [other.id for other in others]
             for other in others:
-                removed_again = await self._context.storage.rows.undone_since(other.id)
+                removed_again = await self._context.storage.rows.rows_undone_by_later_jobs(other.id)
                 for row in await self._reports.outcomes(other):
                     if row.number in removed_again:
                         details.pop(row.number, None)
@@ -137,7 +137,7 @@ def _table(job: Job, rows: Sequence[Outcome], put_back: Mapping[int, str]) -> Ta
 
 
 def undo_text(plan: Plan, way: str) -> str:
-    """Whether a plan's removals could be undone afterwards, by which ``way``, and what nobody knows about that."""
+    """Whether a plan's removals could be undone afterwards, by which ``way``, and what is not known about that."""
     known = sum(bool(one.record_number) for index, one in plan.people.items() if index not in plan.excluded)
     if not known:
         return "Only by hand in Zoho People: Zoho was not asked who these learners are, or gives no record numbers."

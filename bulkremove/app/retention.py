@@ -1,6 +1,6 @@
 """Retention: deletes old rows and files, and erases one learner's data on request; totals stay.
 
-The audit log stays whole: it holds no cell of any file.
+The audit log stays complete: it holds no cell of any file.
 """
 
 from __future__ import annotations
@@ -231,7 +231,7 @@ def _own_folders(home: Path, inboxes: list[Inbox]) -> list[Path]:
 
 def _ended_folders(inboxes: list[Inbox]) -> list[Path]:
     """The inboxes' folders of files that nightly runs have dealt with."""
-    return [folder for inbox in inboxes for folder in (inbox.done, inbox.held)]
+    return [folder for inbox in inboxes for folder in (inbox.done_folder, inbox.held_folder)]
 
 
 def _delete_copies(storage: Storage, home: Path, is_due: Callable[[os.stat_result], bool]) -> int:

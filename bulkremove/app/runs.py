@@ -110,11 +110,11 @@ class Runs:
             calls = settings.quota.calls
             await storage.jobs.set_circumstances(job.id, protected=len(protected), calls=calls)
             if protected and not job.is_enrolment:
-                await storage.rows.protect(job.id, protected, why=PROTECTED, at=self._context.clock.wall())
+                await storage.rows.settle_protected(job.id, protected, why=PROTECTED, at=self._context.clock.wall())
             is_canary = False
             if rows_left and await self._canaries.is_due(job.client, job.host, job.operation):
                 await claims.enter_async_context(storage.claims.hold(ClaimKind.CANARY.of(job.client)))
-                is_canary = await self._canaries.check(job)
+                is_canary = await self._canaries.must_send_one_row(job)
             tally = await storage.rows.tally(job.id)
             if not tally.total:
                 raise JournalFailed(f"Job {job.id} has no rows in the journal, so nothing was sent.")

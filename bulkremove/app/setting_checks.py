@@ -18,7 +18,7 @@ from bulkremove.config.nights import OVERRIDES
 from bulkremove.domain.permissions import ALL_ACCOUNTS, Access
 
 HIDDEN = frozenset({"sources", "nights", "night", "top"})
-"""Fields of the settings that are no settings."""
+"""Fields of the settings that are not settings."""
 _PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 
 

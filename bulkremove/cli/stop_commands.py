@@ -1,4 +1,4 @@
-"""The commands pause, cancel and stop, which reach whatever runs in this home folder, in any process."""
+"""The commands pause, cancel and stop, which act on everything that runs in this home folder, in any process."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def add_to(group: click.Group) -> None:
 @json_option
 @click.pass_obj
 def pause(screen: Screen, job: str, as_json: bool) -> None:
-    """Pause JOB, whichever process runs it; `bulkremove resume JOB` goes on.
+    """Pause JOB, whichever process runs it; `bulkremove resume JOB` continues it.
 
-    The rows in flight are finished first. No nightly run and no server resumes it by itself.
+    The rows in flight are finished first. The job is not resumed automatically, by a nightly run or by the server.
 
     Example: bulkremove pause 20261123-k3f9
     """
@@ -48,7 +48,7 @@ def pause(screen: Screen, job: str, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def cancel(screen: Screen, job: str, as_json: bool) -> None:
-    """End JOB for good, whichever process runs it; the rows that were not sent stay where they are.
+    """End JOB for good, whichever process runs it; learners whose rows were not sent are left unchanged.
 
     Example: bulkremove cancel 20261123-k3f9
     """
@@ -69,7 +69,7 @@ def cancel(screen: Screen, job: str, as_json: bool) -> None:
 def stop(screen: Screen, as_json: bool) -> None:
     """End the nightly runs under way and pause every job under way, in all processes of this home folder.
 
-    `serve` and `worker` stay; a nightly run begins again at its time, and takes the files that are left.
+    `serve` and `worker` keep running. The next nightly run starts at its usual time and takes the remaining files.
 
     Example: bulkremove stop
     """

@@ -22,7 +22,7 @@ from bulkremove.domain.errors import SettingsError
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One block as it stands in the file: its unparsed values, and the place of the block and of each value."""
+    """One block as written in the file: its unparsed values, and the place of the block and of each value."""
 
     values: dict[str, object]
     location: str
@@ -49,7 +49,7 @@ def blocks_in(text: str, value: object, file: str) -> Blocks:
 
 
 def line_of(text: str, name: str, *, first: int = 1) -> str:
-    """`` line N``, where a key stands in the text, whose first line has the number ``first``; empty if unknown."""
+    """`` line N``, where a key is in the text, whose first line has the number ``first``; empty if unknown."""
     for number, line in enumerate(text.splitlines(), start=first):
         if re.match(rf"\s*[\"']?{re.escape(name)}[\"']?\s*=", line):
             return f" line {number}"

@@ -90,7 +90,7 @@ class Night:
 
 
 def night_folders(home: Path) -> Iterator[Path]:
-    """The folders of nights in the home folder that are there, also of nights that are no longer in the settings."""
+    """The folders of nights that exist in the home folder, also of nights that are no longer in the settings."""
     for first in ("nightly", "sandbox"):
         yield home / first
         yield from sorted(home.glob(f"{first}-*/"))

@@ -224,7 +224,7 @@ def protected_path(settings: Settings) -> Path:
         return path
     if os.path.lexists(path):
         raise SettingsError(
-            f"There are two lists of those who are never removed: {path} and {old.name} beside it.",
+            f"There are two lists of protected learners: {path} and {old.name} beside it.",
             hint=f"Put all of them into {path.name} and take {old.name} away; until then nothing is planned or sent.",
         )
     return old

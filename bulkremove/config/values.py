@@ -45,7 +45,7 @@ def _dc(value: object) -> str:
 
 
 def split_url(value: object) -> SplitResult:
-    """Split a URL; refuse one with a user name or password, which hides its host and stands in logs."""
+    """Split a URL; refuse one with a user name or password, which hides its host and gets into logs."""
     parts = urlsplit(str(value))
     if "@" in parts.netloc:
         raise ValueError("an address here has no user name and no password.")

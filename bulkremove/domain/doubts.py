@@ -85,7 +85,7 @@ def _mixed(
     batches: Iterable[tuple[str, str]],
     invalid: frozenset[int],
 ) -> list[Doubt]:
-    """Batches that stand under several courses, as they do when one column was sorted without the others."""
+    """Batches that occur under several courses, as they do when one column was sorted without the others."""
     course, batch, _ = ids
     courses: dict[str, set[str]] = {}
     for one_course, one_batch in batches:
@@ -115,7 +115,7 @@ def _mixed(
 
 
 def _misplaced(table: Table, ids: Ids, invalid: frozenset[int]) -> list[Doubt]:
-    """Long ids that stand in two columns, as they do when a cell or a part of a list stands in the wrong columns."""
+    """Long ids that occur in two columns, as they do when a cell or a part of a list is in the wrong columns."""
     courses, batches = set(ids[0]), set(ids[1])
     both = (courses & batches) | (courses | batches).intersection(ids[2])  # fast for a million rows
     first: dict[str, dict[str, int]] = {
@@ -187,7 +187,7 @@ def _odd_lengths(table: Table, ids: Ids, invalid: frozenset[int]) -> list[Doubt]
 
 
 def _short(table: Table, ids: Ids, invalid: frozenset[int]) -> list[Doubt]:
-    """Columns whose ids all have far fewer digits than Zoho's: other numbers may stand there."""
+    """Columns whose ids all have far fewer digits than Zoho's: they may be other numbers."""
     doubts = []
     for position, column in enumerate(table.roles):
         cells = ids[position]
@@ -207,7 +207,7 @@ def _short(table: Table, ids: Ids, invalid: frozenset[int]) -> list[Doubt]:
 def _several_addresses(
     table: Table, learners: Sequence[str], excluded: Mapping[int, Exclusion], email_column: int | None
 ) -> list[Doubt]:
-    """Learners who stand beside different e-mail addresses, as they do when a column was shifted without the others.
+    """Learners who occur beside different e-mail addresses, as they do when a column was shifted without the others.
 
     Rows about which a person or an enrolment check has decided don't count.
     """

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 
 _BETWEEN = re.compile(r"[\s<>()\[\],;:?/|\"]+")
-"""What may stand between e-mail addresses, or beside one: "Ann <ann@example.com>", "mailto:ann@example.com"."""
+"""What may be between e-mail addresses, or beside one: "Ann <ann@example.com>", "mailto:ann@example.com"."""
 _MARKS = "'`.=*"
 """Characters that no address begins or ends with."""
 _MAX_QUOTED = 3

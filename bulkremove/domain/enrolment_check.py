@@ -129,10 +129,10 @@ class EnrolmentCheck:
 
 
 def unlisted(plan: Plan, rosters: Mapping[_Batch, Roster | str]) -> list[Removal]:
-    """The removals of a plan whose learner is not in the whole list of the batch."""
+    """The removals of a plan whose learner is not in the complete list of the batch."""
     if is_leavers_list(plan.table.header):
         return []
-    ids = {batch: _learner_ids(roster) for batch, roster in rosters.items() if _is_whole(roster)}
+    ids = {batch: _learner_ids(roster) for batch, roster in rosters.items() if _is_complete(roster)}
     removals = (plan.removal(index) for index in range(len(plan.table)) if index not in plan.excluded)
     return [one for one in removals if (one.course, one.batch) in ids and one.learner not in ids[one.course, one.batch]]
 
@@ -245,7 +245,7 @@ def leave_out_enrolled(plan: Plan, rosters: Mapping[_Batch, Roster | str]) -> En
     return EnrolmentCheck(exclusions, {}, plan.people, {}, tuple(notes), counts, numbers, unplanned, (), names)
 
 
-def _is_whole(roster: Roster | str) -> bool:
+def _is_complete(roster: Roster | str) -> bool:
     return isinstance(roster, Roster) and roster.is_complete
 
 

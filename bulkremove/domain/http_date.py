@@ -8,7 +8,7 @@ from bulkremove.domain.clock import Epoch
 
 
 def parse_http_date(text: str) -> Epoch | None:
-    """Parse a Date or Retry-After header; None for what is no date or lies outside of the years of datetime."""
+    """Parse a Date or Retry-After header; None for what is not a date, or is outside the years of datetime."""
     try:
         return Epoch(parsedate_to_datetime(text).timestamp())
     except (ValueError, OverflowError):

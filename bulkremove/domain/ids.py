@@ -48,7 +48,7 @@ def without_ids(text: str) -> str:
 
 
 def _without_ids_of_quotation(quoted: re.Match[str]) -> str:
-    """A cell stands in double quotation marks, a heading, which may be "Phase 2", in single ones."""
+    """A cell is shown in double quotation marks, a heading, which may be "Phase 2", in single ones."""
     return re.sub("[0-9]+" if quoted[1] == '"' else "[0-9]{4,}", "…", quoted[0])
 
 

@@ -60,7 +60,7 @@ class JobState(StrEnum):
     CANCELLED = "cancelled"
     """A person ended it, or nobody approved it in time; the rows left are ``not_sent``."""
     FINISHED = "finished"
-    """Every row has its status."""
+    """Every row has a final status."""
     HELD = "held"
     """Stored by a nightly run, or under ``four_eyes``; not run before a person approves it."""
     SCHEDULED = "scheduled"
@@ -233,7 +233,7 @@ class Job:
 
     @property
     def words(self) -> Words:
-        """How texts speak of what it does. A newer version's operation, which can't be run here, is no removal."""
+        """How texts speak of what it does. A newer version's operation, which can't be run here, is not a removal."""
         return OPERATIONS[self.operation].words if self.operation in OPERATIONS else _UNKNOWN
 
     @property
@@ -274,5 +274,5 @@ class Job:
 
 
 def is_recent(at: Epoch, now: Epoch, seconds: float) -> bool:
-    """Whether ``at`` is at most so many seconds ago; not if it lies ahead, since a clock was wrong then."""
+    """Whether ``at`` is at most so many seconds ago; not if it is in the future, since a clock was wrong then."""
     return -CLOCK_STEP_SECONDS <= seconds_between(at, now) <= seconds

@@ -138,7 +138,7 @@ def _footer(table: Table) -> range:
 
 
 def _trim_and_check(cells: Sequence[str]) -> tuple[Sequence[str], Mapping[int, str]]:
-    """Return the trimmed cells, and by index the problem of each that is no id; fast when all cells are ids."""
+    """Return the trimmed cells, and by index the problem of each that is not an id; fast when all cells are ids."""
     if all_ids(cells):
         return cells, {}
     trimmed = [cell.strip(TRIMMED_CHARACTERS) for cell in cells]
@@ -146,7 +146,7 @@ def _trim_and_check(cells: Sequence[str]) -> tuple[Sequence[str], Mapping[int, s
 
 
 def _problem(cell: str) -> str | None:
-    """Why a cell is no id, or None if it is one. The text is part of the plan's hash."""
+    """Why a cell is not an id, or None if it is one. The text is part of the plan's hash."""
     if is_id(cell):
         return None
     if not cell:

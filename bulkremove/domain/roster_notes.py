@@ -14,7 +14,7 @@ _Batch = tuple[str, str]
 
 
 def notes_of(plan: Plan, rosters: Mapping[_Batch, Roster | str]) -> list[str]:
-    """The batches that could not be checked, and those whose list may not be whole, in sentences."""
+    """The batches that could not be checked, and those whose list may not be complete, in sentences."""
     notes = []
     for batch in plan.batches:
         roster, place = rosters.get(batch), f"Batch {batch[1]} of course {batch[0]}"
@@ -34,7 +34,7 @@ def notes_of(plan: Plan, rosters: Mapping[_Batch, Roster | str]) -> list[str]:
 def doubt_of_unlisted(
     plan: Plan, rosters: Mapping[_Batch, Roster | str], known: Collection[_Batch]
 ) -> tuple[Doubt, ...]:
-    """A doubt if whole lists hold nobody whom the plan removes. ``known``: batches whose ids are known to be right."""
+    """A doubt if complete lists hold nobody whom the plan removes. ``known``: batches with ids known to be right."""
     found = {
         batch: len(roster.learners)
         for batch, roster in rosters.items()

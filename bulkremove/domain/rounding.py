@@ -16,9 +16,9 @@ MIN_DIGITS = 16
 MIN_ROUNDED = 2
 """Ids of a column that look rounded, at least."""
 _ACCIDENT = 1e-5
-"""In how many lists whole ids may look rounded by accident. Two of four ids end in 000 in 6 of a million lists."""
+"""In how many lists undamaged ids may look rounded by accident. Two of four ids end in 000 in 6 of a million lists."""
 _UNLIKELY = 2.0
-"""Fewer than so many times the expected number are no sign."""
+"""Fewer than so many times the expected number are not a sign."""
 _SAMPLE = 10_000
 """Ids that are looked at closely."""
 _ZEROS = "000"

@@ -23,7 +23,7 @@ REPORT_COLUMNS = (
 PLAN_COLUMNS = ("row", "planned", "course_id", "batch_id", "learner_id", "detail")
 """The columns of a plan file."""
 SANDBOX_COLUMN, SANDBOX_MARK = "sandbox", "SANDBOX"
-"""The column, and what stands in each row of it, that every file of a sandbox run has beside the file's own."""
+"""The column, and the text in each row of it, that every file of a sandbox run has beside the file's own."""
 UNDO_COLUMN = "undo_of"
 """The column that a list of removed people appends to those of the file: the job that removed them."""
 PERSON_COLUMNS = ("zoho_name", "zoho_email", "zoho_employee_id", "zoho_record_number", "zoho_progress")

@@ -227,7 +227,7 @@ def refused(response: Response) -> Verdict:
 
 
 def protected(attempts: Sequence[Attempt]) -> Verdict:
-    """The verdict for a row whose learner is on the list of those who are never removed, by now."""
+    """The verdict for a row whose learner is on the list of protected learners, by now."""
     status = Status.UNKNOWN if any(map(is_open, attempts)) else Status.NOT_SENT
     return Verdict(Step.SETTLE, status, PROTECTED)
 

@@ -1,4 +1,4 @@
-"""The response to a row's last call, from an exchange or the journal, and what an accepted wording proves."""
+"""Find the response to a row's last call, from an exchange or the journal, and apply accepted wordings to it."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from bulkremove.zoho.response_kind import Response, ResponseKind
 
 
 def response_of(exchange: Exchange[Permit], operation: PlannedOperation, *, now: Epoch) -> Response:
-    """The response of an exchange, also of one without a reply.
+    """Return the response of an exchange, even if no reply arrived.
 
-    A "not found" that names another learner says nothing of this one. Of an enrolment only its own proof counts, and a
-    learner id in the answer is compared with nothing: it may be a new one.
+    A "not found" that names another learner says nothing about this one. An enrolment counts only if its own response
+    proves it; a learner id in that response is not compared with anything, since it may be a new one.
     """
     if exchange.reply is not None:
         response = response_parser.parse(exchange.reply, now=now)
@@ -40,7 +40,7 @@ def response_of(exchange: Exchange[Permit], operation: PlannedOperation, *, now:
 
 
 async def with_accepted_wording(response: Response, is_accepted: Callable[[Wording], Awaitable[bool]]) -> Response:
-    """Return the response as a proven removal if a person has accepted exactly its wording."""
+    """Return the response as a proven removal if a person has accepted exactly this wording."""
     if response.kind is not ResponseKind.OTHER_WORDING:
         return response
     wording = Wording(response.http_status or 0, response.api_code or "", response.text)
@@ -50,7 +50,7 @@ async def with_accepted_wording(response: Response, is_accepted: Callable[[Wordi
 
 
 def last_response(pending_row: PendingRow) -> Response:
-    """The last response as recorded in the journal, for a row that was sent by an earlier run only."""
+    """Return the last response that the journal records for a row, which only an earlier run has sent."""
     last = pending_row.attempts[-1]
     return Response(
         ResponseKind(last.response_kind or ResponseKind.UNANSWERED), last.http_status, last.api_code, last.text

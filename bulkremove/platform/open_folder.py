@@ -51,7 +51,7 @@ class OpenFolder:
         self._descriptor = descriptor
 
     def files(self) -> list[str]:
-        """The names of the files, sorted; links, folders and FIFOs are no files."""
+        """The names of the files, sorted; links, folders and FIFOs are not files."""
         names = os.listdir(self.path if self._descriptor is None else self._descriptor)  # noqa: PTH208 - by its descriptor
         regular_files = []
         for name in sorted(names):
@@ -73,12 +73,12 @@ class OpenFolder:
         return True
 
     def open(self, name: str) -> BufferedReader:
-        """Open a file to be read; anything that is no regular file is refused."""
+        """Open a file to be read; anything that is not a regular file is refused."""
         flags = os.O_RDONLY | _NO_LINK | _NO_WAIT | _BINARY
         descriptor = os.open(self._at(name), flags, dir_fd=self._descriptor)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
-            raise OSError(errno.EINVAL, "it is no file")
+            raise OSError(errno.EINVAL, "it is not a regular file")
         return os.fdopen(descriptor, "rb")
 
     def create(self, name: str) -> BinaryIO:
@@ -128,7 +128,7 @@ class OpenFolder:
         )
 
     def _at(self, name: str) -> str:
-        if os.path.basename(name) != name or name in ("", ".", ".."):  # noqa: PTH119 - it is a name, no path
+        if os.path.basename(name) != name or name in ("", ".", ".."):  # noqa: PTH119 - it is a name, not a path
             raise OSError(errno.EINVAL, f"{name!r} is not a valid name of a file")
         return str(self.path / name) if self._descriptor is None else name
 
@@ -137,8 +137,8 @@ class OpenFolder:
 def open_folder(path: Path, *, is_own: bool = False) -> Iterator[OpenFolder]:
     """Open a folder while the context lasts. Raises OSError, or LocalFileFailed for one that is not safe.
 
-    ``is_own``: it must be no link, belong to this user, and be one that nobody else may write to; that right is taken
-    from others where they have it.
+    ``is_own``: it must not be a link, must belong to this user, and must not be writable for anybody else; write access
+    of others is removed.
     """
     if os.name != "posix":
         yield OpenFolder(path, None)

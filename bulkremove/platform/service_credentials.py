@@ -12,7 +12,7 @@ FOLDER = "CREDENTIALS_DIRECTORY"
 
 
 def with_credentials(environ: Mapping[str, str]) -> Mapping[str, str]:
-    """The variables, and those of this program that stand in files of their names. Raises LocalFileFailed."""
+    """The variables, and those of this program that are in files of their names. Raises LocalFileFailed."""
     folder = environ.get(FOLDER)
     if not folder:
         return environ
@@ -20,5 +20,5 @@ def with_credentials(environ: Mapping[str, str]) -> Mapping[str, str]:
         files = [path for path in Path(folder).iterdir() if path.name.startswith("BULKREMOVE_")]
         return {**{path.name: path.read_text(encoding="utf-8").strip() for path in files}, **environ}
     except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        why = error.strerror if isinstance(error, OSError) else "it is not text"
         raise LocalFileFailed(f"The credentials of this service in {folder} can't be read: {why}.") from None

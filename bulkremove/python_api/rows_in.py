@@ -52,7 +52,7 @@ async def read_rows(rows: RowsIn, *, name: str, options: ReadOptions, read_file:
 
 
 def _as_file(rows: RowsIn, name: str, files: ExitStack) -> BinaryIO | None:
-    """What was given as a file with a descriptor, which ``files`` closes; None if it is no file. Raises FileRefused."""
+    """What was given, as a file with a descriptor, which ``files`` closes; None if not a file. Raises FileRefused."""
     if isinstance(rows, str | os.PathLike):
         try:
             return files.enter_context(Path(rows).expanduser().open("rb"))

@@ -128,7 +128,7 @@ class Session:
             raise ValueError(f"A key has 1 to {MAX_KEY_LENGTH} characters.")
         app, by = self.app, this_person()
         accounts = AccountSet.only(plan.account)
-        if key and (stored := await app.jobs.of_key(key, confirm, accounts)):
+        if key and (stored := await app.jobs.by_idempotency_key(key, confirm, accounts)):
             return await self.job(stored.id)
         try:
             submitted = await app.confirmations.submit(
@@ -141,7 +141,9 @@ class Session:
                 idempotency_key=key or "",
             )
         except ActionRefused:
-            if key and (stored := await app.jobs.of_key(key, confirm, accounts)):  # another thread was faster
+            if key and (
+                stored := await app.jobs.by_idempotency_key(key, confirm, accounts)
+            ):  # another thread was faster
                 return await self.job(stored.id)
             raise
         try:
@@ -181,7 +183,7 @@ class Session:
     async def find(self, key: str) -> Job | None:
         """The account's job that was stored with this key; None if there is none."""
         accounts = AccountSet.only(self.app.settings.account)
-        stored = await self.app.context.storage.jobs.of_key(key, "", accounts)
+        stored = await self.app.context.storage.jobs.by_idempotency_key(key, "", accounts)
         return None if stored is None else await self.job(stored.id)
 
     async def job(self, job: str) -> Job:

@@ -17,7 +17,7 @@ ANY = "*"
 ALL = "all"
 """The choice of ``ReadOptions.only`` that means every row, or every row that the other choices leave."""
 VALUE_WORDS = {"": "blank", ANY: "any value", PASSED: "a date that has passed", AHEAD: "a later or unclear date"}
-"""Values of a choice that are no cells, in words."""
+"""Values of a choice that are not cells, in words."""
 
 
 def chosen_values(header: Sequence[str], only: Sequence[str], name: str) -> Mapping[int, Sequence[str]]:

@@ -40,14 +40,14 @@ _MATCH_HINT = (
 )
 _NAMES_HINT = " If courses and batches stand there by name, give --match learner-id on the command line."
 _TAIL = re.compile(r"[*#:]|\([^()]*\)|\[[^\[\]]*\]")
-"""A mark, or a text in parentheses or brackets, as it may stand behind a heading."""
+"""A mark, or a text in parentheses or brackets, as it may follow a heading."""
 _UNITS = frozenset(
     {"as", "digit", "digits", "format", "id", "ids", "integer", "mandatory", "number", "numbers", "numeric", "required"}
     | {"string", "text", "zoho", "people"}
 )
-"""Words that may stand in those parentheses, beside numbers. Others make another column: "Learner ID (manager)"."""
+"""Words that may be in those parentheses, beside numbers. Others make another column: "Learner ID (manager)"."""
 _MAX_HEADING_CHARACTERS = 200
-"""Characters. A longer heading is no name of an id column, and is not searched for its tail."""
+"""Characters. A longer heading is not the name of an id column, and is not searched for its tail."""
 
 
 def find_roles(
@@ -145,7 +145,7 @@ def _bare(heading: str) -> str:
 def check_headings_inside(
     cells: Sequence[Sequence[str]], roles: Roles, header: Sequence[str], numbers: Sequence[int], name: str
 ) -> None:
-    """Check that no second list with its columns in another order stands below the first one. Raises FileRefused.
+    """Check that no second list with its columns in another order is below the first one. Raises FileRefused.
 
     ``cells``: by column, without the headings. Headings that are repeated in the same order change no row's meaning.
     """

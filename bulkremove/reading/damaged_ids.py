@@ -18,10 +18,10 @@ from bulkremove.domain.table import column_letter
 from bulkremove.reading.grid import CellError, Formula, Grid, PartlyRaised
 from bulkremove.reading.options import ROLES
 
-EXACT = 10**15
-"""Numbers of this size or more may have lost digits."""
-NAMED = 10
-"""How many damaged cells the message lists."""
+FIRST_INEXACT = 10**15
+"""A spreadsheet number of this size or more may have lost digits."""
+MAX_LISTED = 10
+"""How many damaged cells the message lists at most."""
 
 _DAMAGED_TEXT = re.compile(
     r"[+-]?\d+(?:[.,]\d*)?[eE][+-]?\d+|[+-]?\d+[.,]\d*|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:[ T].*)?|true|false|=.*|"
@@ -31,22 +31,26 @@ _DAMAGED_TEXT = re.compile(
 _TEXT_FORMULA = re.compile(r'="([0-9]+)"')
 """The usual way to make a spreadsheet keep an id of a CSV as text; no digit can have been lost in it.
 
-The digits take the cell's place, in the report too: they are what is sent, and there a cell that begins with = would be
-led by an apostrophe, so that the report would not be an input again (docs/decisions/0003-report-cells.md).
+The digits replace the cell's text, in the report too: the digits are what is sent, and the report would put an
+apostrophe before a text that begins with =, so that it could not be used as input again
+(docs/decisions/0003-report-cells.md).
 """
 
 
 _AS_VALUES = "Copy the column, paste it as values (Paste Special, Values), and save the file again."
+_REENTER_ERRORS = "Re-enter the ids from Zoho in the cells that show an error."
 _DELETE_TOTALS = "Delete the totals row, and save the file again."
-_DELETE_MARKS = "Delete the raised or lowered characters if they are footnote marks, and compare these ids with Zoho."
+_DELETE_MARKS = (
+    "Delete the superscript or subscript characters if they are footnote marks, and compare these ids with Zoho."
+)
 _ERROR = "an error value"
 _FORMULA = "a formula"
-_RAISED = "a part of it is raised or lowered"
+_SUPERSCRIPT = "part of it is superscript or subscript"
 _TOTALS = "in the totals row"
 
 
 class _Damage(NamedTuple):
-    """One damaged cell, in that row and column of the grid, both from 0."""
+    """One damaged cell. ``row`` and ``column`` are its indexes in the grid, from 0."""
 
     row: int
     column: int
@@ -61,7 +65,7 @@ def convert_id_columns(grid: Grid, columns: Sequence[int], start: int, name: str
     Raises FileRefused, listing the damaged cells of all these columns. Adds a note for cells such as ``="478"``.
     """
     totals = [damage for column in columns for damage in _declared_totals(grid, column, start)]
-    is_plain = [_is_plain(grid, column, start, header[column]) for column in columns]
+    is_plain = [_convert_to_digits(grid, column, start, header[column]) for column in columns]
     if not totals and all(is_plain):
         return is_plain
     damaged = totals or sorted(
@@ -83,24 +87,24 @@ def convert_id_columns(grid: Grid, columns: Sequence[int], start: int, name: str
 
 
 def refuse_uncomputed(grid: Grid, id_columns: Sequence[int], start: int, name: str, header: Sequence[str]) -> None:
-    """Raise FileRefused for a column of formulas without any result: what it would say is not known.
+    """Raise FileRefused for a column of formulas without any result, since its values are not known.
 
-    Programs that write workbooks don't compute; a spreadsheet does when it opens them.
+    Programs that write workbooks don't compute formulas; a spreadsheet does when it opens the file.
     """
     for column, cells in enumerate(grid.columns):
-        if column in id_columns or texts(cells[start:]):
+        if column in id_columns or are_all_text(cells[start:]):
             continue
         formulas = [index for index in range(start, len(cells)) if isinstance(cells[index], Formula)]
         if formulas and not any(cell_text(cell).strip() for cell in cells[start:]):
             raise FileRefused(
                 f"{name}: column {header[column]!r} holds formulas without results, such as in cell "
-                f"{column_letter(column)}{grid.numbers[formulas[0]]}, so what it says is not known.",
-                hint="Open the file in a spreadsheet and save it, or take this column out.",
+                f"{column_letter(column)}{grid.numbers[formulas[0]]}, so its values are not known.",
+                hint="Open the file in a spreadsheet and save it, or delete this column.",
             )
 
 
-def _is_plain(grid: Grid, column: int, start: int, heading: str) -> bool:
-    """Whether every cell of an id column is digits only, once texts such as ``="478"`` are replaced by their digits."""
+def _convert_to_digits(grid: Grid, column: int, start: int, heading: str) -> bool:
+    """Replace texts such as ``="478"`` in an id column by their digits; return whether every cell is digits only."""
     cells = grid.columns[column]
     if _plain(cells[start:]):
         return True
@@ -112,14 +116,14 @@ def _is_plain(grid: Grid, column: int, start: int, heading: str) -> bool:
 
 
 def _refused(grid: Grid, damaged: Sequence[_Damage], start: int, name: str, header: Sequence[str]) -> FileRefused:
-    named = damaged[:NAMED]
+    named = damaged[:MAX_LISTED]
     places = [f"{column_letter(d.column)}{grid.numbers[d.row]} shows {d.text} ({d.reason})" for d in named]
     headings = [repr(header[column]) for column in sorted({d.column for d in damaged})]
-    more = f" and {len(damaged) - NAMED:,} more" if len(damaged) > NAMED else ""
+    more = f" and {len(damaged) - MAX_LISTED:,} more" if len(damaged) > MAX_LISTED else ""
     return FileRefused(
         f"{name}{f', sheet {grid.sheet!r}' if grid.sheet else ''}, {'columns' if len(headings) > 1 else 'column'} "
-        f"{', '.join(headings)}: {len(damaged):,} {'cells hold' if len(damaged) > 1 else 'cell holds'} ids that a "
-        f"spreadsheet has changed or computed: {'; '.join(places)}{more}. Nothing was sent.",
+        f"{', '.join(headings)}: {len(damaged):,} {'cells hold ids' if len(damaged) > 1 else 'cell holds an id'} that "
+        f"a spreadsheet has changed or computed: {'; '.join(places)}{more}. Nothing was sent.",
         hint=_hint(grid, damaged, start),
     )
 
@@ -137,9 +141,9 @@ def _declared_totals(grid: Grid, column: int, start: int) -> list[_Damage]:
 
 
 def _looks_like_totals(grid: Grid, damaged: Sequence[_Damage], start: int) -> bool:
-    """Whether the only damage is one row of formulas below ids, which is the last row and has no id.
+    """Whether the only damage is a last row of formulas below ids, in which no cell is an id.
 
-    Formulas in all three columns may be a person that no program has computed yet.
+    A row with formulas in all three columns may be a person whose ids no program has computed yet.
     """
     row = damaged[0].row
     if (
@@ -156,14 +160,14 @@ def _looks_like_totals(grid: Grid, damaged: Sequence[_Damage], start: int) -> bo
 def _hint(grid: Grid, damaged: Sequence[_Damage], start: int) -> str:
     if damaged[0].reason == _TOTALS or _looks_like_totals(grid, damaged, start):
         return _DELETE_TOTALS
-    if all(d.reason == _RAISED for d in damaged):
+    if all(d.reason == _SUPERSCRIPT for d in damaged):
         return _DELETE_MARKS
     as_values = [isinstance(d.cell, Formula) and _is_digits(d.cell.value) for d in damaged]
     if all(as_values):
         return _AS_VALUES
     if all(is_text or d.reason == _ERROR for is_text, d in zip(as_values, damaged, strict=True)):
-        return f"{_AS_VALUES if any(as_values) else ''} Fill in the cells with an error again from Zoho.".strip()
-    return "Format the column as Text, fill in the ids again from Zoho, and export the file again."
+        return f"{_AS_VALUES if any(as_values) else ''} {_REENTER_ERRORS}".strip()
+    return "Format the column as Text, re-enter the ids from Zoho, and export the file again."
 
 
 def _is_digits(cell: object) -> bool:
@@ -176,7 +180,7 @@ def _text(cell: object) -> str:
     return (value.text if isinstance(value, CellError) else str(value)) or "nothing"
 
 
-def texts(cells: Sequence[object]) -> bool:
+def are_all_text(cells: Sequence[object]) -> bool:
     """Whether all cells are texts; fast enough for a million rows."""
     try:
         "".join(cells)  # type: ignore[arg-type] # raises TypeError for a cell that is not a text
@@ -186,14 +190,14 @@ def texts(cells: Sequence[object]) -> bool:
 
 
 def _plain(cells: Sequence[object]) -> bool:
-    """Whether all cells are texts of ASCII digits alone, none of them empty."""
-    return texts(cells) and all_digits(cells)  # type: ignore[arg-type] # texts, as just checked
+    """Whether all cells are non-empty texts of ASCII digits only."""
+    return are_all_text(cells) and all_digits(cells)  # type: ignore[arg-type] # texts, as just checked
 
 
 def _unwrap(cells: list[object], start: int) -> int:
     """Replace texts such as ``="478"`` by their digits, from row ``start`` on and in place; return how many."""
     part = cells[start:]
-    with suppress(TypeError):  # as ``texts`` has it; fast enough for a million rows
+    with suppress(TypeError):  # as in ``are_all_text``; fast enough for a million rows
         if '="' not in "".join(part):  # type: ignore[arg-type] # raises TypeError for a cell that is not a text
             return 0
     count = 0
@@ -213,7 +217,7 @@ def _damaged(cells: Sequence[object], column: int, start: int) -> Iterator[_Dama
                 continue
             text = cell.strip(TRIMMED_CHARACTERS)
             if _DAMAGED_TEXT.fullmatch(text):
-                yield _Damage(index, column, cell, repr(text), "no plain whole number")
+                yield _Damage(index, column, cell, repr(text), "not a plain whole number")
         elif reason := _damage_reason(cell):
             yield _Damage(index, column, cell, _text(cell), reason)
 
@@ -224,7 +228,7 @@ def _damage_reason(cell: object) -> str | None:
     if isinstance(cell, Formula):
         return _FORMULA
     if isinstance(cell, PartlyRaised):
-        return _RAISED
+        return _SUPERSCRIPT
     if isinstance(cell, bool):
         return "true or false"
     if isinstance(cell, date | datetime | time | timedelta):
@@ -234,7 +238,7 @@ def _damage_reason(cell: object) -> str | None:
             return "a number with decimals"
         if cell < 0:
             return "a negative number"
-        if cell >= EXACT:
+        if cell >= FIRST_INEXACT:
             return "a number of more than 15 digits"
         return None
     return "not a text"
@@ -250,7 +254,7 @@ def cell_text(cell: object) -> str:
         return cell
     if isinstance(cell, bool):
         return "TRUE" if cell else "FALSE"
-    if isinstance(cell, float) and cell == cell and abs(cell) < EXACT and cell == int(cell):
+    if isinstance(cell, float) and cell == cell and abs(cell) < FIRST_INEXACT and cell == int(cell):
         return str(int(cell))
     if isinstance(cell, date | datetime | time):
         return cell.isoformat(sep=" ") if isinstance(cell, datetime) else cell.isoformat()

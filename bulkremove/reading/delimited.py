@@ -16,14 +16,14 @@ from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.ids import is_id
 from bulkremove.reading import damaged_ids, encodings
 from bulkremove.reading.grid import MAX_CELL_LENGTH, MAX_COLUMNS, MAX_ROWS, Grid
-from bulkremove.reading.separators import first_row
+from bulkremove.reading.separators import locate_first_row
 
 _CHUNK_ROWS = 100_000
 _SCAN_BYTES = 1 << 22
 _MAX_QUOTED_BYTES = 1 << 20
 """More bytes between two quotation marks than a cell can hold."""
 _LONG_ID = 12
-"""Digits that stand alone in a line of a cell, from which on they are taken for an id."""
+"""Digits that are alone in a line of a cell, from which on they are taken for an id."""
 _END_OF_FILE = b"\x1a"
 """Ctrl-Z, with which old DOS programs end a text."""
 
@@ -39,7 +39,7 @@ def read_delimited(raw: bytes, name: str) -> Grid:
         raise FileRefused(
             f"{name} holds NUL characters: it is damaged or not a text file.", hint="Export it again as CSV."
         )
-    start, skipped, separator = first_row(raw, name)
+    start, skipped, separator = locate_first_row(raw, name)
     columns = _columns(raw[start:], separator, name, skipped)
     kind = "tsv" if separator == "\t" else "csv"
     numbers = range(skipped + 1, skipped + 1 + len(columns[0]))
@@ -54,7 +54,7 @@ def without_rows(raw: bytes, name: str, numbers: Collection[int]) -> bytes:
     if encoding == "utf-16":
         encoding = "utf-16-le" if bom == codecs.BOM_UTF16_LE else "utf-16-be"
     text = raw.removeprefix(bom).decode(encoding)
-    start, skipped, separator = first_row(text.encode(), name)
+    start, skipped, separator = locate_first_row(text.encode(), name)
     head = text.encode()[:start].decode()
     lines: list[str] = []  # of the row that csv.reader reads now
 
@@ -104,7 +104,7 @@ def _columns(raw: bytes, separator: str, name: str, skipped: int) -> list[list[o
             for chunk in chunks:
                 columns = columns or [[] for _ in chunk.columns]
                 cells = [chunk[i].tolist() for i in chunk.columns]
-                if not damaged_ids.texts(cells[-1]):
+                if not damaged_ids.are_all_text(cells[-1]):
                     cells = [_fill_missing(column) for column in cells]
                 for column, part in zip(columns, cells, strict=True):
                     column += part

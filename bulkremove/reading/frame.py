@@ -26,7 +26,7 @@ _AS_TEXT = 'Read the ids as text from the start, for instance with dtype="string
 
 
 def read_frame(frame: pd.DataFrame, *, name: str, options: ReadOptions) -> Table:
-    """Read a DataFrame whose columns have headings. Raises TypeError for ids that are no text, FileRefused."""
+    """Read a DataFrame whose columns have headings. Raises TypeError for ids that are not text, FileRefused."""
     header = [str(heading).strip() for heading in frame.columns]
     if not header or len(header) > MAX_COLUMNS:
         raise FileRefused(f"{name} has {len(header):,} columns, and needs 3 to {MAX_COLUMNS:,}.")

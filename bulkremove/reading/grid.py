@@ -44,7 +44,7 @@ class CellRange(NamedTuple):
     right: int
 
     def holds(self, row: int, column: int) -> bool:
-        """Whether the cell lies in the range."""
+        """Whether the cell is in the range."""
         return self.top <= row <= self.bottom and self.left <= column <= self.right
 
 

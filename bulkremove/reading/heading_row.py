@@ -77,7 +77,7 @@ def _id_headings(header: Sequence[str], options: ReadOptions) -> Sequence[str]:
 
 
 def header_row_error(name: str, row: int) -> FileRefused:
-    """The error for a file whose headings seem to stand in this row."""
+    """The error for a file whose headings seem to be in this row."""
     return FileRefused(
         f"{name}: the headings seem to stand in row {row}, below other lines.",
         hint=f"If that is so, give --header-row {row}; for a night, write header_row = {row} into its block.",
@@ -103,7 +103,7 @@ def find_in_text(raw: bytes, name: str) -> int | None:
 def blank_above(raw: bytes, row: int, name: str) -> bytes:
     """Return a CSV file with empty lines in place of the rows above this one, so that the others keep their numbers.
 
-    A ``sep=`` line is no row and stays. Raises FileRefused where a row above names a person, or where the file can't be
+    A ``sep=`` line is not a row and stays. Raises FileRefused if a row above names a person, or where the file can't be
     decoded.
     """
     if encoding := encodings.utf16(raw):

@@ -51,9 +51,9 @@ _SERIAL_ZERO = date(1899, 12, 30)
 
 
 def counts(words: Sequence[str], *, is_about_leaving: bool, cells: Mapping[str, int], today: date) -> Mapping[str, int]:
-    """How many cells are dates that have passed, are not surely, and are blank; empty where nothing lies ahead.
+    """How many cells are dates that have passed, are not surely, and are blank; empty if none is in the future.
 
-    Under the heading of a date of leaving, whatever is no date that has passed counts as ahead. Under another one about
+    Under the heading of a date of leaving, all but a date that has passed counts as ahead. Under another one about
     leaving, and under none at all, only what is surely a date does. ``words``: of the heading; ``cells``: with how many
     rows have each.
     """
@@ -84,7 +84,7 @@ def is_blank(cell: str) -> bool:
 
 
 def has_passed(cell: str, today: date) -> bool:
-    """Whether the cell is a date, in whatever way it may be read, that lies before today."""
+    """Whether the cell is a date, in whatever way it may be read, that is before today."""
     text = _day_text(cell)
     if days := _days(text):
         return days[-1] < today
@@ -101,7 +101,7 @@ def _day_text(cell: str) -> str:
 
 
 def _days(text: str) -> list[date]:
-    """The days that a text may mean, the earliest first; none if it is no date with a day, a month and a whole year."""
+    """The days that a text may mean, earliest first; none if it is not a date with a day, a month and a full year."""
     if match := _COMPACT.fullmatch(text):
         return readings("-".join(match.groups()))
     if _SERIAL.fullmatch(text):

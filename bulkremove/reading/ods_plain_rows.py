@@ -9,7 +9,7 @@ from itertools import islice
 from bulkremove.reading.grid import MAX_ROWS
 
 RUN = "bulkremove-run-of-plain-rows"
-"""The element that stands in the place of such rows."""
+"""The element that replaces such rows."""
 _UTF8 = re.compile(
     rb"<\?xml version=[\"']1\.0[\"'] encoding=[\"'](?i:utf-8)[\"'](?: standalone=[\"'](?:yes|no)[\"'])? ?\?>"
 )

@@ -46,7 +46,7 @@ EXCLUDED_AGAIN = (Status.DUPLICATE, Status.IDENTITY_MISMATCH)
 
 
 def report_columns(header: Sequence[str], name: str) -> tuple[int, ...] | None:
-    """Return where the columns of a report stand, in the order of REPORT_COLUMNS; None if the file is no report.
+    """Return the positions of a report's columns, in the order of REPORT_COLUMNS; None if the file is not a report.
 
     Raises FileRefused for a report that was changed, an undo list or a plan file.
     """
@@ -113,7 +113,7 @@ def sandbox_column(
 def check_cells(
     header: Sequence[str], cells: Sequence[Sequence[str]], roles: Roles, name: str, *, has_headings: bool
 ) -> None:
-    """Check that a file that is no report by its headings is none by its cells. Raises FileRefused.
+    """Check that a file that is not a report by its headings is not one by its cells either. Raises FileRefused.
 
     ``cells``: by column. Statuses refuse a file without headings only: under a heading, the user is asked which
     rows are meant (``row_choice``).
@@ -148,7 +148,7 @@ def are_statuses(words: Collection[str]) -> bool:
 
 
 def _words(cells: Sequence[str]) -> Mapping[str, int]:
-    """The words of a column in lower case, with how often each stands there; none if most cells differ."""
+    """The words of a column in lower case, with how often each occurs; none if most cells differ."""
     raw = Counter(cells)
     if len(raw) > max(len(cells) // 2, len(Status) + 1):
         return {}

@@ -48,7 +48,7 @@ def read_protected_learners(path: Path) -> ProtectedLearners:
     """Read the list of learners who are never removed. Raises FileRefused."""
     if path.exists() and not path.is_file():  # opening a pipe would wait for whoever writes into it
         raise FileRefused(
-            f"{path.name} is not a file, so the list of those who are never removed can't be read.",
+            f"{path.name} is not a file, so the list of protected learners can't be read.",
             hint="Put a file in its place, or take it away if nobody is to be protected.",
         )
     raw = _bytes(path, path.name).removeprefix(codecs.BOM_UTF8)

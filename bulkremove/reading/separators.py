@@ -1,4 +1,4 @@
-"""Find the separator of a CSV or TSV: a ``sep=`` line says it, or the headings of the ids do."""
+"""Find the separator of a CSV or TSV file, from a ``sep=`` line or else from the headings of the id columns."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from bulkremove.reading.columns import has_roles
 from bulkremove.reading.grid import MAX_COLUMNS
 
 DETECTED = ",;\t|"
-"""The separators that need no ``sep=`` line."""
+"""The separators that are detected without a ``sep=`` line."""
 _SEP_LINE = re.compile(r'"?sep=(.)"?(?:\r\n|\r|\n)', re.IGNORECASE)
 _BLANK_LINES = re.compile(r"(?:[ \t]*(?:\r\n|\r|\n))*")
 _SEPARATORS = frozenset(",;\t| :")
 
 
-def first_row(raw: bytes, name: str) -> tuple[int, int, str]:
-    """Return the bytes before the first row, the number of blank lines in them, and the separator."""
+def locate_first_row(raw: bytes, name: str) -> tuple[int, int, str]:
+    """Return the byte offset of the first row, how many blank lines precede it, and the separator."""
     head = raw[:65_536].decode("utf-8", "ignore")
     start, declared = sep_line(head, name)
     blank = _BLANK_LINES.match(head, start)
@@ -29,9 +29,9 @@ def first_row(raw: bytes, name: str) -> tuple[int, int, str]:
 
 
 def sep_line(text: str, name: str) -> tuple[int, str]:
-    """Return the length of a first line such as ``sep=;``, which is no row, and its separator; 0 and "" without one.
+    """Return the length of a first line such as ``sep=;``, which is not a row, and its separator; 0 and "" without one.
 
-    Raises FileRefused for a separator that is none.
+    Raises FileRefused if it names a character that is not a valid separator.
     """
     line = _SEP_LINE.match(text)
     if line is None:
@@ -44,9 +44,10 @@ def sep_line(text: str, name: str) -> tuple[int, str]:
 
 
 def _separator(head: str, name: str) -> str:
-    """Return the separator under which the first line has headings for all three ids.
+    """Return the separator that gives the first line headings for all three ids.
 
-    If none does: the one that gives it the most fields; of two such, the one that gives the second line as many.
+    If there is none, return the one that gives the first line the most fields; if several do, one that gives the second
+    line as many.
     """
     if not head.strip():
         raise FileRefused(f"{name} is empty.")

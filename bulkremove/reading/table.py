@@ -148,7 +148,7 @@ def _text_columns(grid: Grid, start: int, excluded: set[int]) -> list[list[str]]
     texts = []
     for column in grid.columns:
         cells = column[start:]
-        if not damaged_ids.texts(cells):
+        if not damaged_ids.are_all_text(cells):
             cells = [damaged_ids.cell_text(cell) for cell in cells]
         if excluded:
             cells = [cell for i, cell in enumerate(cells, start=start) if i not in excluded]

@@ -60,7 +60,7 @@ def _read(raw: bytes, kind: str, sheets: Sequence[SheetFacts], name: str, option
     except (CalamineError, ValueError, KeyError):
         raise FileRefused(f"{name} is damaged.", hint="Export it again.") from None
     except BaseException as error:
-        # A panic in python-calamine's Rust code is no subclass of Exception, and its class can't be imported.
+        # A panic in python-calamine's Rust code is not a subclass of Exception, and its class can't be imported.
         if type(error).__module__ != "pyo3_runtime":
             raise
         raise FileRefused(f"{name} is damaged.", hint="Export it again.") from None
@@ -181,7 +181,7 @@ def _choose(sheets: Sequence[tuple[bool, str, Grid]], name: str, options: ReadOp
 
 def _check_lengths(grid: Grid, name: str) -> None:
     for index, column in enumerate(grid.columns):
-        if damaged_ids.texts(column) and max(map(len, column), default=0) <= MAX_CELL_LENGTH:  # type: ignore[arg-type] # texts
+        if damaged_ids.are_all_text(column) and max(map(len, column), default=0) <= MAX_CELL_LENGTH:  # type: ignore[arg-type] # texts
             continue
         for number, cell in zip(grid.numbers, column, strict=True):
             if isinstance(cell, str) and len(cell) > MAX_CELL_LENGTH:

@@ -143,7 +143,7 @@ class SheetScan:
     def _next_row(self, number: str | None) -> None:
         last = self._row
         if number and not (number.isascii() and number.isdigit()):
-            raise self._out_of_order(f"row {number[:20]!r} is no number")
+            raise self._out_of_order(f"row {number[:20]!r} is not a number")
         self._row, self._column = int(number) if number else last + 1, -1
         if self._row <= last:
             raise self._out_of_order(f"row {self._row} comes after row {last}")

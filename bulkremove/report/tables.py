@@ -1,6 +1,6 @@
 """The cells of a report, and how a cell is made safe for a spreadsheet.
 
-A cell that a spreadsheet could run as a formula is prefixed with an apostrophe. An id stands there as it stands in the
+A cell that a spreadsheet could run as a formula is prefixed with an apostrophe. An id is written as it is in the
 input, so that programs can join both (docs/decisions/0016-csv-for-programs.md). The same input gives the same text.
 """
 

@@ -19,7 +19,7 @@ from bulkremove.sandbox.replies import CANNED, REDIRECTS, SERVER_ERRORS
 HONEST = ("ok", "slow", "number_code", "other_learner")
 """Kinds that remove the learner: at once, after some seconds, or with an unusual success body."""
 BROKEN = ("reset", "silence", "truncated", "endless", "drip")
-"""Kinds whose answer never arrives whole."""
+"""Kinds whose answer never arrives completely."""
 KINDS = frozenset({*HONEST, *BROKEN, "429", "contradictory", *REDIRECTS, *SERVER_ERRORS, *CANNED})
 READ_SHAPES = frozenset(
     {"bare_list", "cut", "empty", "empty_object", "failed", "few", "ignored_index", "nested", "no_count", "no_records"}

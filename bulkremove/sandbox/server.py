@@ -36,7 +36,7 @@ _SHUTDOWN_SECONDS = 0.05
 """Seconds that calls in flight get at a stop; 0 means to aiohttp that there is no limit."""
 
 _logger = logging.getLogger(__name__)
-# Malformed HTTP and callers that disconnect are no errors of the sandbox, so they get no traceback.
+# Malformed HTTP and callers that disconnect are not errors of the sandbox, so they get no traceback.
 _logger.addFilter(
     lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError | ConnectionError))
 )

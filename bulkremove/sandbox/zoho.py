@@ -182,7 +182,7 @@ class Zoho:
         return is_batch and self._world.learner_of(enrolment.learner) is not None
 
     def _answer_to_enrolment(self, enrolment: Removal, fault: Fault, enrolled: bool) -> CannedResponse:
-        """The success, also where it never arrives whole; else a refusal, of which no form is documented."""
+        """The success, also if it never arrives completely; else a refusal, of which no form is documented."""
         if enrolled or fault.kind in BROKEN:
             answer = replies.enrolled()
             is_number = fault.kind == "number_code"
@@ -193,7 +193,7 @@ class Zoho:
         if max(map(len, (removal.course, removal.batch, removal.learner))) > MAX_ID_DIGITS:
             return replies.BAD_INPUT
         if fault.kind in BROKEN:
-            return replies.removed(removal.learner)  # never arrives whole
+            return replies.removed(removal.learner)  # never arrives completely
         if not removed:
             return replies.NOT_FOUND
         if fault.kind == "other_learner":

@@ -1,4 +1,4 @@
-"""Saving what a command or a web address yields to a file that is either whole or not there."""
+"""Saving what a command or a web address yields to a file that is either complete or absent."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PARTIAL = "[0-9]" * 8 + "-" + "[0-9]" * 6 + "-????-*.part"
 
 
 async def download(pieces: AsyncGenerator[bytes], folder: Path, name: str) -> SourceFile:
-    """Write ``pieces`` to a new file in ``folder``, marked as whole. Raises SourceFailed, and then leaves none.
+    """Write ``pieces`` to a new file in ``folder``, marked as complete. Raises SourceFailed, and then leaves none.
 
     ``name``: what the source calls it; the file's own name begins with the time, since exports come again and again.
     Only one download at a time uses a folder; what a killed one has left is deleted.

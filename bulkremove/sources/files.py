@@ -11,7 +11,7 @@ from bulkremove.sources.interface import SourceFile
 
 
 class File:
-    """One file, read where it lies."""
+    """One file, read in place."""
 
     is_export = False
 
@@ -40,7 +40,9 @@ class Folder:
         return self._inbox
 
     async def fetch(self, folder: Path) -> list[SourceFile]:
-        """The whole files, the oldest first. Raises SourceFailed."""
+        """The complete files, the oldest first. Raises SourceFailed."""
         return [
-            SourceFile(path, path.name) for path, is_whole in self._inbox.dropped_files(Epoch(time.time())) if is_whole
+            SourceFile(path, path.name)
+            for path, is_complete in self._inbox.incoming_files(Epoch(time.time()))
+            if is_complete
         ]

@@ -3,8 +3,9 @@
 A file is taken by an atomic rename into ``working`` and ends in ``done`` or ``held``, so that it is always in exactly
 one folder, even after a kill. Files are not parsed here, and none is ever deleted.
 
-Anybody may put things into the inbox. So a link or FIFO there is never opened, and a subfolder is used only while it is
-no link and belongs to this user: others could lead the files of a nightly run to where only this program may write.
+Anyone may be able to write to the inbox. So links and FIFOs in it are never opened, and a subfolder is used only if it
+is a real folder owned by this user. Otherwise somebody could redirect a nightly run's files to a place that only this
+program can write to.
 """
 
 from __future__ import annotations
@@ -28,18 +29,21 @@ from bulkremove.platform.file_lock import file_lock, has_no_locks
 from bulkremove.platform.open_folder import OpenFolder, open_folder
 
 QUIET_SECONDS = 60.0
-"""Seconds since its last change after which a file counts as whole; with a mark NAME.ready beside it, at once."""
+"""A file counts as complete this many seconds after its last change, or at once if a marker file NAME.ready is beside
+it.
+"""
 READY_SUFFIX = ".ready"
-_READABLE = 0o7755
-"""Rights of the subfolders, as far as others have them in the inbox: to read, not to write."""
+_SUBFOLDER_MASK = 0o7755
+"""Mask applied to the inbox's mode to get the subfolders' mode: group and others never get write access."""
 MAX_NAME_BYTES = 246
-"""Bytes of a file's name: file systems allow 255, and nine are put before it when the file is taken."""
+"""The most bytes a file's name may have: file systems allow 255, and taking the file puts nine before its name."""
 _SYSTEM_FILES = frozenset(
     {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "$recycle.bin", "system volume information", "lost+found"}
     | {"__macosx"}
 )
-"""Names, in lower case, of what systems put into folders; it stays where it is."""
-_UNFINISHED = (".part", ".partial", ".tmp", ".filepart", ".crdownload", "~", ".swp", ".bak", ".lnk", READY_SUFFIX)
+"""Names, in lower case, of files and folders that operating systems create; they are left where they are."""
+_IGNORED_SUFFIXES = (".part", ".partial", ".tmp", ".filepart", ".crdownload", "~", ".swp", ".bak", ".lnk", READY_SUFFIX)
+"""Ends of the names of files that are still being written, of backups and shortcuts, and of marker files."""
 
 
 class Inbox:
@@ -47,24 +51,24 @@ class Inbox:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.working_folder, self.done, self.held = (path / name for name in ("working", "done", "held"))
+        self.working_folder, self.done_folder, self.held_folder = (path / name for name in ("working", "done", "held"))
 
     def check(self) -> None:
-        """Check that the folder is there. Raises SourceFailed."""
+        """Check that the folder exists. Raises SourceFailed."""
         if not self.path.is_dir():
             raise SourceFailed(
-                f"There is no folder {self.path}, so nobody knows whether there was something to do.",
-                hint="Check that it is mounted and may be read.",
+                f"There is no folder {self.path}, so it is not known whether there were files to process.",
+                hint="Check that it is mounted and readable.",
             )
 
     def prepare(self) -> None:
-        """Make the subfolders, or check those that are there. Raises SourceFailed, also when the folder is missing."""
+        """Create the subfolders, and check those that exist. Raises SourceFailed, also if the inbox is missing."""
         self.check()
-        for folder in (self.working_folder, self.done, self.held):
+        for folder in (self.working_folder, self.done_folder, self.held_folder):
             try:
                 if not folder.is_symlink() and not folder.is_dir():
                     folder.mkdir()
-                    folder.chmod(stat.S_IMODE(self.path.stat().st_mode) & _READABLE)  # whatever the umask
+                    folder.chmod(stat.S_IMODE(self.path.stat().st_mode) & _SUBFOLDER_MASK)  # whatever the umask
             except OSError as error:
                 raise SourceFailed(f"The folder {self.path} can't be used: {error.strerror}.") from None
             with self._opened(folder):
@@ -84,9 +88,9 @@ class Inbox:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep nightly runs on other hosts, or with other home folders, from the inbox. Raises SourceFailed.
+        """Keep nightly runs on other hosts, or with other home folders, out of the inbox. Raises SourceFailed.
 
-        For a folder that several hosts share it holds as far as its file system carries locks.
+        This works on a shared folder only if its file system supports locks across hosts.
         """
         lock, holder = file_lock(self.working_folder / ".lock", timeout=0), self.working_folder / ".holder"
         try:
@@ -96,8 +100,8 @@ class Inbox:
             with suppress(OSError):
                 holder_text = f" ({holder.read_text(encoding='utf-8', errors='replace')})"
             raise SourceFailed(
-                f"Another nightly run{holder_text} takes files from {self.path} right now, so none was taken here.",
-                hint="Let one machine and one home folder use this folder.",
+                f"Another nightly run{holder_text} is taking files from {self.path} right now, so none was taken here.",
+                hint="Let only one machine, with one home folder, use this folder.",
             ) from None
         except OSError as error:
             if not has_no_locks(error):
@@ -110,13 +114,13 @@ class Inbox:
             lock.release()
 
     def held_files(self) -> list[Path]:
-        """The files in ``held``, without what this program wrote. Raises SourceFailed."""
-        with self._opened(self.held) as held:
-            return [self.held / name for name in held.files() if not _is_passed_over(name)]
+        """Return the files in ``held``, without those that this program wrote. Raises SourceFailed."""
+        with self._opened(self.held_folder) as held:
+            return [self.held_folder / name for name in held.files() if not _is_passed_over(name)]
 
     @contextmanager
     def open(self, path: Path) -> Iterator[BufferedReader]:
-        """Open a file in the inbox or in a subfolder; no link is followed. Raises SourceFailed."""
+        """Open a file in the inbox or in a subfolder, without following links. Raises SourceFailed."""
         with self._opened(path.parent) as folder:
             try:
                 file = folder.open(path.name)
@@ -126,14 +130,14 @@ class Inbox:
                 yield file
 
     def digest(self, path: Path) -> str:
-        """SHA-256 (hex) of a file's bytes. Raises SourceFailed."""
+        """Return the SHA-256 (hex) of a file's bytes. Raises SourceFailed."""
         with self.open(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
-    def dropped_files(self, now: Epoch) -> Iterator[tuple[Path, bool]]:
-        """The files to be taken, the oldest first, each with whether it is whole and readable. Raises SourceFailed.
+    def incoming_files(self, now: Epoch) -> Iterator[tuple[Path, bool]]:
+        """Yield the files to take, oldest first, each with whether it is complete and readable. Raises SourceFailed.
 
-        ``now``: by the clock that sets the files' times.
+        ``now``: from the clock that sets the files' times.
         """
         files = []
         try:
@@ -142,22 +146,22 @@ class Inbox:
                 path = self.path / name
                 if _is_passed_over(name) or _obstacle(path):
                     continue
-                with suppress(FileNotFoundError):  # it was moved meanwhile
+                with suppress(FileNotFoundError):  # it has been moved in the meantime
                     changed_at = Epoch(path.lstat().st_mtime)
-                    is_whole = f"{name}{READY_SUFFIX}" in names or seconds_between(changed_at, now) >= QUIET_SECONDS
-                    files.append((changed_at, name, is_whole and self._is_readable(path)))
+                    is_complete = f"{name}{READY_SUFFIX}" in names or seconds_between(changed_at, now) >= QUIET_SECONDS
+                    files.append((changed_at, name, is_complete and self._is_readable(path)))
         except OSError as error:
             raise SourceFailed(f"The folder {self.path} can't be read: {error.strerror}.") from None
-        for _, name, is_whole in sorted(files):
-            yield self.path / name, is_whole
+        for _, name, is_complete in sorted(files):
+            yield self.path / name, is_complete
 
     def obstacles(self) -> list[str]:
-        """Sentences about what lies there and can't be taken, such as a folder. Raises SourceFailed."""
-        own = (self.working_folder, self.done, self.held)
+        """Return a sentence for each entry of the inbox that can't be taken, such as a folder. Raises SourceFailed."""
+        own = (self.working_folder, self.done_folder, self.held_folder)
         try:
-            dropped = [path for path in self.path.iterdir() if path not in own and not _is_passed_over(path.name)]
+            incoming = [path for path in self.path.iterdir() if path not in own and not _is_passed_over(path.name)]
             taken = self.working_folder.iterdir() if _is_folder(self.working_folder) else ()
-            problems = [(path, _obstacle(path)) for path in dropped] + [
+            problems = [(path, _obstacle(path)) for path in incoming] + [
                 (path, _not_regular_reason(path)) for path in taken
             ]
         except OSError as error:
@@ -165,7 +169,7 @@ class Inbox:
         return [f"{path.relative_to(self.path)}: {why}" for path, why in sorted(problems) if why]
 
     def copy(self, path: Path, source: Inbox) -> None:
-        """Put a copy of a whole file of ``source`` here, with its name and time; an earlier one is replaced.
+        """Copy a complete file of ``source`` to this inbox, with its name and time, replacing an earlier copy.
 
         Raises SourceFailed.
         """
@@ -182,11 +186,12 @@ class Inbox:
             raise SourceFailed(f"{path} can't be copied to {self.path}: {error.strerror}.") from None
 
     def take(self, path: Path) -> Path | None:
-        """Move a file to ``working``; returns its new path, or None when another host took it first."""
+        """Move a file to ``working``. Returns its new path, or None if another host took it first."""
         target = self.working_folder / f"{secrets.token_hex(4)}~{path.name}"
         try:
             with self._opened(self.path) as inbox, self._opened(self.working_folder) as working:
-                # Before the file: a mark that a kill left behind would make the next file of this name count as whole.
+                # First the marker, then the file: a marker left behind by a kill in between would make the next file of
+                # this name count as complete too early.
                 inbox.remove(f"{path.name}{READY_SUFFIX}")
                 inbox.move(path.name, working, target.name)
         except FileNotFoundError:
@@ -196,47 +201,47 @@ class Inbox:
         return target
 
     def bring_back(self, name: str) -> None:
-        """Move a file from ``held``, or ``done``, back to the inbox, never over another one. Raises SourceFailed."""
+        """Move a file from ``held`` or ``done`` back to the inbox, without replacing a file. Raises SourceFailed."""
         with (
             self._opened(self.path) as inbox,
-            self._opened(self.held) as held,
-            self._opened(self.done) as done,
+            self._opened(self.held_folder) as held,
+            self._opened(self.done_folder) as done,
         ):
             folder = next(
                 (candidate for candidate in (held, done) if name in candidate.files()), None
-            )  # in ``done``: its job has ended
+            )  # it is in ``done`` if its job has ended
             if Path(name).name != name or folder is None:
-                raise SourceFailed(f"There is no file {name!r} in {self.held}.")
+                raise SourceFailed(f"There is no file {name!r} in {self.held_folder}.")
             if inbox.has(name):
                 raise SourceFailed(
-                    f"A file {name!r} lies there already.", hint="Let a nightly run take that one first."
+                    f"The inbox already contains a file named {name!r}.", hint="Let a nightly run take that one first."
                 )
             folder.move(name, inbox, name)
 
-    def working(self) -> list[Path]:
-        """The files in ``working``, including those that a killed run took. Raises SourceFailed."""
+    def working_files(self) -> list[Path]:
+        """Return the files in ``working``, including those that a killed run took. Raises SourceFailed."""
         with self._opened(self.working_folder) as working:
             return [self.working_folder / name for name in working.files() if name not in (".lock", ".holder")]
 
     def move_to(self, path: Path, folder: Path) -> Path:
-        """Move a file from ``working`` or ``held`` to another folder, with a number in its name if that is taken.
+        """Move a file from ``working`` or ``held`` to another folder.
 
-        Raises SourceFailed.
+        Adds a number to its name if the name is already in use there. Raises SourceFailed.
         """
-        first, number = original_name(path) if path.parent == self.working_folder else path.name, 1
-        name = first
-        with self._opened(path.parent) as place, self._opened(folder) as ended:
+        first = name = original_name(path) if path.parent == self.working_folder else path.name
+        number = 1
+        with self._opened(path.parent) as origin, self._opened(folder) as target:
             try:
-                while ended.has(name):
+                while target.has(name):
                     number += 1
                     name = f"{Path(first).stem}-{number}{Path(first).suffix}"
-                place.move(path.name, ended, name)
+                origin.move(path.name, target, name)
             except OSError as error:
                 raise SourceFailed(f"{path} can't be moved to {folder}: {error.strerror}.") from None
         return folder / name
 
     def _is_readable(self, path: Path) -> bool:
-        """Whether its first byte can be read; a file that is locked, or whose network drive fails, has to wait."""
+        """Whether the file's first byte can be read; one that is locked, or whose network drive fails, has to wait."""
         try:
             with self.open(path) as file:
                 file.read(1)
@@ -246,19 +251,19 @@ class Inbox:
 
 
 def _is_passed_over(name: str) -> bool:
-    """Whether it is a hidden file, one that is still being written, or what systems and editors leave in folders."""
-    return name.startswith((".", "~$")) or name.endswith(_UNFINISHED) or name.casefold() in _SYSTEM_FILES
+    """Whether this is a hidden file, one that is still being written, or one that a system or editor leaves behind."""
+    return name.startswith((".", "~$")) or name.endswith(_IGNORED_SUFFIXES) or name.casefold() in _SYSTEM_FILES
 
 
 def _obstacle(path: Path) -> str:
-    """Why what lies there can't be taken, in a sentence; empty for a file that can."""
+    """A sentence saying why this entry can't be taken; empty if it can."""
     if len(os.fsencode(path.name)) > MAX_NAME_BYTES:
         return f"Its name has more than {MAX_NAME_BYTES} bytes, so it can't be taken. Give it a shorter one."
     return _not_regular_reason(path)
 
 
 def _not_regular_reason(path: Path) -> str:
-    """Why what lies there is no file, in a sentence; empty for a file, and for what was moved meanwhile."""
+    """A sentence saying why this entry is not a regular file; empty if it is, or if it has been moved meanwhile."""
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:

@@ -11,7 +11,7 @@ from bulkremove.sources.inbox import Inbox
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A whole file. ``name``: its name in messages, jobs and reports."""
+    """A complete file. ``name``: its name in messages, jobs and reports."""
 
     path: Path
     name: str

@@ -142,7 +142,7 @@ class Api:
         if len(key) > MAX_KEY_LENGTH:
             raise web.HTTPBadRequest(text=f"Idempotency-Key has more than {MAX_KEY_LENGTH} characters.")
         approved = person(request).access.accounts(Permission.APPROVE)
-        if key and (existing_job := await self._app.jobs.of_key(key, plan_hash, approved)):
+        if key and (existing_job := await self._app.jobs.by_idempotency_key(key, plan_hash, approved)):
             return await self._job_response(existing_job)
         upload = self._upload(request)  # which may be gone before, so its account is asked about here
         check_permission(request, Permission.APPROVE, upload.account)
@@ -204,7 +204,7 @@ class Api:
             raise web.HTTPBadRequest(text="answer must be given: gone, enrolled or again.")
         if name not in ("enrolled" if job.is_enrolment else "gone", "again"):
             raise ConsentMissing(
-                f"Job {job.id} {job.words.does} learners, so {name} is no answer. Nothing was confirmed."
+                f"Job {job.id} {job.words.does} learners, so {name} is not a valid answer. Nothing was confirmed."
             )
         await answer(job, by=person(request).name)
         return await self._job_response(job)

@@ -22,7 +22,7 @@ MAX_CONNECTIONS = 300
 MAX_CONNECTIONS_OF_SOURCE = 60
 """Connections from one IP address at the same time, the proxy's aside; a browser opens about six."""
 IDLE_SECONDS = 30.0
-"""Seconds until a connection is closed on which no whole request head has arrived."""
+"""Seconds until a connection is closed on which no complete request head has arrived."""
 LINGERING_SECONDS = 5.0
 """Seconds for which the rest of a body is read after its request was answered."""
 SHUTDOWN_SECONDS = 2.0

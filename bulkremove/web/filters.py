@@ -36,7 +36,7 @@ def local(at: Epoch | None) -> Markup:
 
 
 def about(seconds: float) -> str:
-    """Format a duration that nobody knows exactly: ``less than a minute``, ``about 3 min``, ``about 2 h 10 min``."""
+    """Format a duration that is not known exactly: ``less than a minute``, ``about 3 min``, ``about 2 h 10 min``."""
     minutes = round(seconds / 60)
     if minutes < 1:
         return "less than a minute"

@@ -29,7 +29,7 @@ _CHUNK_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class IncomingFile:
-    """A file that was received whole. ``name``: as the user gave it, to be displayed only."""
+    """A file that was received completely. ``name``: as the user gave it, to be displayed only."""
 
     path: Path
     name: str

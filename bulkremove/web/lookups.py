@@ -47,7 +47,7 @@ class Lookups:
     async def begin(self, upload: Upload, who: Person, *, is_asked: bool = False) -> None:
         """Begin what an upload needs, if anything: its ids, then the enrolment check. A confirmed one needs none.
 
-        ``is_asked``: a person asks for it: for the check also where nobody knows whether reads are permitted, and for
+        ``is_asked``: a person asks for it: for the check also if it is not known whether reads are permitted, and for
         the ids again. It ends when ``who`` may not prepare removals any more.
         """
         if is_asked and upload.may_ask_again:

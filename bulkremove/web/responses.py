@@ -17,7 +17,7 @@ from bulkremove.web.routes import PERSON
 MAX_FORM_BYTES = 64 * 1024
 """Largest body of a request that is not an upload."""
 BODY_SECONDS = 20.0
-"""Seconds for the body of a request that is no upload, 64 kB at most."""
+"""Seconds for the body of a request that is not an upload, 64 kB at most."""
 
 LOOK_SECONDS = 0.5
 """Seconds between two looks whether slow work is still wanted."""
@@ -106,5 +106,5 @@ def parse_number(text: str, default: int) -> int:
 
 
 def page_number(request: web.Request) -> int:
-    """Read the query parameter ``page``, counted from 1; anything that is no such number means page 1."""
+    """Read the query parameter ``page``, counted from 1; anything else means page 1."""
     return max(1, parse_number(request.query.get("page", "1"), 1))

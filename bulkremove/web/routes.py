@@ -34,8 +34,8 @@ class Person:
     is_signed_on: bool = False
     """Whether the proxy's single sign-on names them, so that they have neither session nor password here."""
     present_access: Callable[[], Awaitable[Access]] | None = field(default=None, compare=False, repr=False)
-    """What they may do by now, for what goes on after their request. None for single sign-on, where nobody knows, and
-    for the local user, who may do everything."""
+    """What they may do by now, for what goes on after their request. None for single sign-on, where it is not known,
+    and for the local user, who may do everything."""
 
     def may(self, permission: Permission, account: str) -> bool:
         """Tell whether they have this permission on that account."""

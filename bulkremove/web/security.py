@@ -146,7 +146,7 @@ async def _account(request: web.Request, app: App, uploads: Uploads) -> str:
         try:
             return uploads.get(names["upload"] if "upload" in names else names["plan"], seen).account
         except web.HTTPNotFound:
-            if "upload" in names and (confirmed := await app.jobs.of_upload(names["upload"], seen)):
+            if "upload" in names and (confirmed := await app.jobs.by_upload(names["upload"], seen)):
                 raise web.HTTPSeeOther(f"/jobs/{confirmed.id}") from None
             raise
     job = await app.jobs.find(names["job"])

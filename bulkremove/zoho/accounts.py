@@ -38,7 +38,7 @@ class Credentials:
     refresh_token: str = field(repr=False)
 
     def check_host(self, settings: Settings) -> None:
-        """Check that these are no real credentials for a program on this machine. Raises SettingsError.
+        """Check that these are not real credentials for a program on this machine. Raises SettingsError.
 
         Whatever listens on the loopback address would get them.
         """

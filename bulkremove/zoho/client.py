@@ -263,6 +263,6 @@ def redact(reply: Reply, secret: str) -> Reply:
 
 
 def _age(headers: Iterable[str]) -> int:
-    """The longest time of some Age headers, in seconds, MAX_AGE_SECONDS at most; 0 for what is no number."""
+    """The longest time of some Age headers, in seconds, MAX_AGE_SECONDS at most; 0 for what is not a number."""
     ages = re.findall(r"(?a:\d+)", ",".join(headers))
     return max((int(age) if len(age) < len(str(MAX_AGE_SECONDS)) else MAX_AGE_SECONDS for age in ages), default=0)

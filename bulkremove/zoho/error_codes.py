@@ -1,7 +1,7 @@
 """The codes in the bodies of Zoho's responses: which kind of response each makes, and what it means for a row.
 
 A new code is one line here. Sources: Zoho People's LMS error page (codes in words), its general error page (70xx), and
-public recordings (7201 to 7218, the throttles). What a kind does to the row and to the run stands in
+public recordings (7201 to 7218, the throttles). What a kind does to the row and to the run is in
 ``engine/decision_table.py``.
 """
 

@@ -23,7 +23,7 @@ _TEXT = re.compile(
     r"\b(try again|retry) (after|in) \d|\btry (again )?after some ?time\b",
     re.IGNORECASE,
 )
-"""Whole phrases, since "threshold" alone may stand in the name of a course."""
+"""Whole phrases, since "threshold" alone may be in the name of a course."""
 _QUOTED_NAME = re.compile(
     r"\b(course|batch|class|program(me)?|training|module|learner|user|name[d]?|called|titled)s?:? "
     r"(\"[^\"]{1,200}\"|'[^']{1,200}'(?!\w)|\u201c[^\u201d]{1,200}\u201d)",

@@ -139,7 +139,7 @@ def _batch(item: Mapping[str, object], course: str) -> Batch:
         raise _unreadable("it is about another course")
     count = _text(item, "learnerscount")
     if count and not (count.isascii() and count.isdigit() and len(count) <= 9):
-        raise _unreadable("the number of learners is no number")
+        raise _unreadable("the number of learners is not a number")
     return Batch(course, _id(item, "batchid", "id"), _text(item, "name", "batchname"), int(count) if count else None)
 
 

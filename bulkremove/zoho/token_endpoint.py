@@ -18,7 +18,7 @@ Post = Callable[[str, Mapping[str, str]], Awaitable[Reply]]
 RETRY_SECONDS = 15.0
 """Seconds until the next attempt after the token endpoint could not be reached or gave no token."""
 _USABLE_TOKEN = re.compile(r"[!-~]{1,2000}")
-"""What can stand in a header; a longer one would be refused by the server before Zoho People sees the call."""
+"""What a header can contain; a longer one would be refused by the server before Zoho People sees the call."""
 _FATAL_ERRORS = frozenset(
     {"invalid_code", "invalid_client", "invalid_grant", "invalid_client_secret", "unauthorized_client"}
 )

@@ -134,7 +134,7 @@ class DryRun:
                 await self._earlier_jobs(start)
         inbox = self._intake.inbox
         result.waiting += await self._intake.held_files.waiting(inbox, now=self._context.clock.wall())
-        for path in inbox.working() if inbox.working_folder.is_dir() else ():  # left there by a killed run
+        for path in inbox.working_files() if inbox.working_folder.is_dir() else ():  # left there by a killed run
             taken = await self._intake.find_earlier(path)
             name = original_name(path)
             if taken is not None and (taken.job or taken.held):
@@ -143,8 +143,8 @@ class DryRun:
                 result.unchanged.append(f"{name}: {SUPERSEDED}")
             else:
                 await self._plan(path, name)
-        for file, is_whole in found:
-            if not is_whole:
+        for file, is_complete in found:
+            if not is_complete:
                 result.unfinished.append(file.name)
                 continue
             try:

@@ -23,16 +23,20 @@ class HeldFiles:
         for path in inbox.held_files():
             taken = await self._taken(path)
             job = await self._jobs.find(taken.job) if taken is not None and taken.job else None
-            if job is not None and job.state.is_over and (job.folder, job.source) == (str(inbox.held), path.name):
-                inbox.move_to(path, inbox.done)
+            if (
+                job is not None
+                and job.state.is_over
+                and (job.folder, job.source) == (str(inbox.held_folder), path.name)
+            ):
+                inbox.move_to(path, inbox.done_folder)
 
     async def waiting(self, inbox: Inbox, *, now: Epoch) -> list[str]:
         """Sentences about files that no job was made of, until somebody takes them away, for as long as plans wait."""
-        if not inbox.held.is_dir():
+        if not inbox.held_folder.is_dir():
             return []
         records = [(path.name, await self._taken(path)) for path in inbox.held_files()]
         return [
-            f"{name}: {taken.held} Deal with it, then take it out of {inbox.held}."
+            f"{name}: {taken.held} Deal with it, then take it out of {inbox.held_folder}."
             for name, taken in records
             if taken is not None and not taken.job and taken.held and is_recent(taken.taken_at, now, APPROVAL_SECONDS)
         ]

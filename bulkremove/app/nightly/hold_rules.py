@@ -55,9 +55,7 @@ def reasons_to_hold(
             f"It removes {plan.removals:,} learners{after}; the median of the last nightly runs is {baseline:,.0f}."
         )
     if protected < (protected_before or 0):
-        reasons.append(
-            f"The list of those who are never removed has {protected:,} entries; it had {protected_before:,} before."
-        )
+        reasons.append(f"The list of protected learners has {protected:,} entries; it had {protected_before:,} before.")
     if preview.is_canary and plan.removals:
         reasons.append("Nobody has confirmed a removal on this account yet, and the first one is made by hand.")
     if four_eyes and plan.removals:

@@ -73,7 +73,7 @@ class Intake:
         self.held_files = HeldFiles(jobs, self.find_earlier)
 
     def begin(self, beginning: Beginning, stop: Stop) -> None:
-        """Begin a nightly run: its own jobs are no baseline, and the removals of its files are counted together.
+        """Begin a nightly run: its own jobs do not count for the baseline, and its files' removals count together.
 
         After ``stop`` no file is begun, and one whose enrolment check has not ended is left to the next run.
         """
@@ -117,7 +117,7 @@ class Intake:
         return inbox
 
     def obstacles(self) -> list[str]:
-        """Sentences about what lies in the source's folder and can't be taken. Raises SourceFailed."""
+        """Return a sentence for each entry of the source's folder that can't be taken. Raises SourceFailed."""
         real = self.source.inbox(self._export_folder)
         return real.obstacles() if real.path.is_dir() else []
 
@@ -127,7 +127,7 @@ class Intake:
         return self._night.source != LEAVERS or self.leavers.found is not None
 
     async def look(self, scratch: Path, result: NightlyResult) -> AsyncGenerator[tuple[SourceFile, bool]]:
-        """Iterate over what a real run would take in now, and whether it is whole. An export goes to ``scratch``."""
+        """Iterate over what a real run would take in now, and whether it is complete. An export goes to ``scratch``."""
         source = self.source
         inbox = source.inbox(self._export_folder)
         if source.is_export:
@@ -135,18 +135,18 @@ class Intake:
                 yield file, True
         if not source.is_export or inbox.path.exists():
             inbox.check()
-            for path, is_whole in inbox.dropped_files(self._context.clock.wall()):
+            for path, is_complete in inbox.incoming_files(self._context.clock.wall()):
                 if self.leavers.is_superseded(path.name):
                     result.unchanged.append(f"{path.name}: {SUPERSEDED}")
                 else:
-                    yield SourceFile(path, path.name), is_whole
+                    yield SourceFile(path, path.name), is_complete
 
     async def _copy_files(self, inbox: Inbox, result: NightlyResult, rerun_name: str | None) -> None:
         """Copy what a real run would take in now to the ``inbox``, and what a run took before if it is asked for."""
         source = self.source.inbox(self._export_folder)
-        async for file, is_whole in self.look(inbox.path, result):
+        async for file, is_complete in self.look(inbox.path, result):
             try:
-                if not is_whole:
+                if not is_complete:
                     result.unfinished.append(file.name)
                 elif file.path.parent == inbox.path:
                     continue  # an export, which was written there
@@ -157,8 +157,8 @@ class Intake:
             except SourceFailed as failed:
                 if file.path.exists():  # else a real run has taken it meanwhile
                     result.failures.append(str(failed))
-        if rerun_name is not None and rerun_name in (path.name for path in source.held.glob("*")):
-            inbox.copy(source.held / rerun_name, source)
+        if rerun_name is not None and rerun_name in (path.name for path in source.held_folder.glob("*")):
+            inbox.copy(source.held_folder / rerun_name, source)
 
     async def why_repeated(self, path: Path) -> str:
         """Why a file is not planned, as its content was taken before; empty if it is. Raises SourceFailed."""
@@ -186,11 +186,11 @@ class Intake:
         """
         if rerun_name is not None and not (self._sandbox and (inbox.path / rerun_name).is_file()):
             inbox.bring_back(rerun_name)
-        for path in inbox.working():
+        for path in inbox.working_files():
             if job_id := await self._process_or_report(inbox, path, result, rerun_name):
                 yield job_id
-        for path, is_whole in list(inbox.dropped_files(self._context.clock.wall())):
-            if path.name != rerun_name and not is_whole:  # a held file that is asked for anew is whole
+        for path, is_complete in list(inbox.incoming_files(self._context.clock.wall())):
+            if path.name != rerun_name and not is_complete:  # a held file that is asked for anew is complete
                 result.unfinished.append(path.name)
             elif not self._stop.requested and (
                 job_id := await self._process_or_report(inbox, path, result, rerun_name)
@@ -219,10 +219,10 @@ class Intake:
         earlier = await nightly.taken(key, **self._key)
         if earlier is not None and earlier.working_name == path.name:  # a killed nightly run left it here
             if earlier.held:
-                inbox.move_to(path, inbox.held)
+                inbox.move_to(path, inbox.held_folder)
                 return None
             if earlier.job:
-                inbox.move_to(path, inbox.done)
+                inbox.move_to(path, inbox.done_folder)
                 job = await self._jobs.find(earlier.job)
                 # A held one waits for a person, a scheduled one for its day; a paused one was looked at already.
                 return job.id if job.state in (JobState.READY, JobState.RUNNING) else None
@@ -230,7 +230,7 @@ class Intake:
             await self._set_aside_repeated(inbox, path, repeated, result)
             return None
         if self.leavers.is_superseded(name) and not is_rerun:
-            inbox.move_to(path, inbox.done)
+            inbox.move_to(path, inbox.done_folder)
             result.unchanged.append(f"{name}: {SUPERSEDED}")
             return None
         await nightly.record_taken(key, name, path.name, **self._key, at=self._context.clock.wall())
@@ -240,9 +240,8 @@ class Intake:
         except FileRefused as refused:
             await self._storage.record(IntakeResult(key, **self._key, job=None, held=without_ids(str(refused))))
             # The refusal quotes cells, and a notice may be read by more people than the file.
-            hint = (
-                f"`bulkremove preview {shlex.quote(str(inbox.held / name))}` says which cells, and how to correct them."
-            )
+            held_file = shlex.quote(str(inbox.held_folder / name))
+            hint = f"`bulkremove preview {held_file}` says which cells, and how to correct them."
             text = f"It is damaged, empty or doubtful: {hint}"
             await self._hold(inbox, path, key, str(refused), result, notice_text=text)
             return None
@@ -256,11 +255,11 @@ class Intake:
             notices = notices_about(self._outbox, job, preview.plan.removals)
             return [IntakeResult(key, **self._key, job=job.id, held=job.reason), *notices]
 
-        folder = inbox.held if why else inbox.done
+        folder = inbox.held_folder if why else inbox.done_folder
         job = await self._confirmations.submit_nightly(
             preview, records, folder=folder, hold_reason=why, due_at=due_at, by=NIGHTLY_RUN
         )
-        inbox.move_to(path, inbox.held if job.reason else inbox.done)
+        inbox.move_to(path, inbox.held_folder if job.reason else inbox.done_folder)
         if job.reason:
             result.hold(name, job.reason, job.id)
         if job.due_at is not None:
@@ -271,7 +270,7 @@ class Intake:
         """Hold a file whose content was taken before; one that each run finds anew goes to ``done`` instead."""
         name = original_name(path)
         if self.finds_all_again:
-            inbox.move_to(path, inbox.done)
+            inbox.move_to(path, inbox.done_folder)
             result.unchanged.append(f"{name}: {why}")
             return
         await self._hold(inbox, path, path.name, f"{why} {self._again(name)}", result)
@@ -328,7 +327,7 @@ class Intake:
         await self._outbox.add(f"held:{notice_key}", f"held: {name}. Look at the file", body)
         whose = {"host": self._context.settings.host, "account": self._context.settings.account}
         await self._context.record(NIGHTLY_RUN, "held", name=name, night=self._night.name, **whose)
-        inbox.move_to(path, inbox.held)
+        inbox.move_to(path, inbox.held_folder)
         result.hold(name, why)
 
 

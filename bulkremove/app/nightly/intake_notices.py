@@ -33,7 +33,7 @@ def notices_about(outbox: Outbox, job: Job, removals: int) -> tuple[Notice, ...]
 
 
 async def notify_of_obstacles(outbox: Outbox, folder: Path, obstacles: Iterable[str]) -> None:
-    """Notify people of what lies in the folder of a source and can't be taken."""
+    """Notify people of the entries of a source's folder that can't be taken."""
     for sentence in obstacles:
         await outbox.add(f"left:{sentence}", "something is left in the folder. Move it away", f"{folder}: {sentence}")
 

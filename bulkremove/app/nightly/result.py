@@ -50,7 +50,7 @@ class NightlyResult:
     unfinished: list[str] = field(default_factory=list)
     """Files that are still being written."""
     obstacles: list[str] = field(default_factory=list)
-    """Sentences about what lies in the folder and can't be taken."""
+    """A sentence for each entry of the folder that can't be taken."""
     unchanged: list[str] = field(default_factory=list)
     """Sentences about contents that each run finds anew and that were taken before."""
     notes: list[str] = field(default_factory=list)

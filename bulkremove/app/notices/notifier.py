@@ -27,7 +27,7 @@ PING_TIMEOUT_SECONDS = 10.0
 MAX_REASON_CHARACTERS = 200
 """Characters."""
 _NO_SECRETS = frozenset({"mailto", "mailtos", "from", "smtp", "mode", "insecure", "starttls", "name", "user", "pass"})
-"""Words of addresses that stand in error messages too."""
+"""Words of addresses that occur in error messages too."""
 
 
 class Notifier:

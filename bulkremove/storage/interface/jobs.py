@@ -39,11 +39,11 @@ class JobStore(Protocol):
         """
         ...
 
-    async def abandoned(self) -> list[str]:
+    async def incomplete_jobs(self) -> list[str]:
         """Ids of the jobs that are being stored, or were when their process died."""
         ...
 
-    async def remove_abandoned(self, job_id: str) -> None:
+    async def remove_incomplete(self, job_id: str) -> None:
         """Delete a job that was not stored completely, in short transactions; a complete one stays.
 
         The caller holds the job's claim.
@@ -77,33 +77,33 @@ class JobStore(Protocol):
         """The newest job of an account that a command ran last and nobody paused, or that lacks its report."""
         ...
 
-    async def run_of_plan(self, plan_hash: str) -> Job | None:
-        """The newest job made from the plan with this hash, but for those that were cancelled before they ever ran."""
+    async def newest_job_of_plan(self, plan_hash: str) -> Job | None:
+        """The newest job made from the plan with this hash, except jobs that were cancelled before they ever ran."""
         ...
 
-    async def show_plan(self, plan_hash: str, *, at: Epoch, generation: str, forget_before: Epoch) -> None:
-        """Keep that a plan was shown; forget those that were shown before a time."""
+    async def record_plan_shown(self, plan_hash: str, *, at: Epoch, generation: str, forget_before: Epoch) -> None:
+        """Record that a plan was shown, and delete the records of plans shown before ``forget_before``."""
         ...
 
     async def shown_plan(self, plan_hash: str) -> tuple[Epoch, str] | None:
         """When a plan was shown last, and in which generation of the storage; None if that is not known."""
         ...
 
-    async def of_key(self, key: str, plan_hash: str, accounts: AccountSet) -> Job | None:
+    async def by_idempotency_key(self, key: str, plan_hash: str, accounts: AccountSet) -> Job | None:
         """The job of these accounts that a program confirmed with this idempotency key, if there is one.
 
         Each account has keys of its own; of several jobs it is the one of this plan.
         """
         ...
 
-    async def of_upload(self, upload: str, accounts: AccountSet) -> Job | None:
+    async def by_upload(self, upload: str, accounts: AccountSet) -> Job | None:
         """The job of these accounts that the page's plan with this id became, if there is one."""
         ...
 
     async def newest_nightly(self, client: str, host: str, *, night: str, now: Epoch) -> Job | None:
         """The newest job of a client that this night made and that was confirmed.
 
-        What lies ahead of ``now`` was made while a clock was wrong.
+        A job later than ``now`` was made while a clock was wrong.
         """
         ...
 

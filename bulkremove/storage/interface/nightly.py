@@ -93,7 +93,7 @@ class NightlyStore(Protocol):
         ...
 
     async def newest_taken(self, *, night: str, sandbox: str, now: Epoch) -> str | None:
-        """The hash of the content that was taken last. What lies ahead of ``now`` was taken while a clock was wrong."""
+        """The hash of the content that was taken last. What is later than ``now`` was taken while a clock was wrong."""
         ...
 
     async def record_taken(

@@ -18,7 +18,7 @@ from bulkremove.platform.secure_files import sync_folder
 from bulkremove.storage.sqlite.migrations import migrate, version
 
 KEPT, PARTIAL = "journal-version-", ".partial"
-"""How the names of copies begin that are kept before a migration, and how one ends that is not whole."""
+"""How the names of copies begin that are kept before a migration, and how one ends that is not complete."""
 BUSY_SECONDS = 0.05
 """Seconds between two attempts of a restore to write while another process writes."""
 _log = logging.getLogger("bulkremove.storage")

@@ -14,7 +14,7 @@ from bulkremove.storage.sqlite.identity import begin_generation, identity_of
 from bulkremove.storage.sqlite.leavers import forget_all_people
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.records import write_records
-from bulkremove.storage.sqlite.rows import BATCH
+from bulkremove.storage.sqlite.rows import ROWS_PER_TRANSACTION
 from bulkremove.storage.sqlite.tallies import tally_of
 from bulkremove.storage.sqlite.transaction import Reader, Transaction
 
@@ -131,7 +131,7 @@ def _rows_of(reader: Reader, learner: str) -> Sequence[tuple[str, int, int]]:
 
 
 def delete_piece(transaction: Transaction, job_id: str) -> bool:
-    """Delete up to ``BATCH`` rows of a job, with their attempts and notes; whether there were any."""
-    transaction.execute(_JOBS.delete_some_notes, job=job_id, limit=BATCH)
-    transaction.execute(_ATTEMPTS.delete_some_attempts, job=job_id, limit=BATCH)
-    return transaction.execute(_ROWS.delete_some_rows, job=job_id, limit=BATCH).rowcount > 0
+    """Delete up to ``ROWS_PER_TRANSACTION`` rows of a job, with their attempts and notes; whether there were any."""
+    transaction.execute(_JOBS.delete_some_notes, job=job_id, limit=ROWS_PER_TRANSACTION)
+    transaction.execute(_ATTEMPTS.delete_some_attempts, job=job_id, limit=ROWS_PER_TRANSACTION)
+    return transaction.execute(_ROWS.delete_some_rows, job=job_id, limit=ROWS_PER_TRANSACTION).rowcount > 0

@@ -25,13 +25,13 @@ from bulkremove.storage.sqlite.erasure import delete_piece
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.records import write_records
 from bulkremove.storage.sqlite.row_values import row_values
-from bulkremove.storage.sqlite.rows import BATCH
+from bulkremove.storage.sqlite.rows import ROWS_PER_TRANSACTION
 from bulkremove.storage.sqlite.tallies import SETTLED_BY_END, tally_of
 from bulkremove.storage.sqlite.transaction import Reader, Transaction
 
 _JOBS, _ROWS = Queries("jobs.sql"), Queries("rows.sql")
-_NAMES = ", "
-"""Between the names of those who prepared a plan; no name of a person or program holds it."""
+_NAME_SEPARATOR = ", "
+"""Separates the names of the people who prepared a plan. No person's or program's name contains it."""
 
 
 class SqliteJobs:
@@ -48,24 +48,25 @@ class SqliteJobs:
 
         def insert(transaction: Transaction) -> int:
             return transaction.executemany(
-                _ROWS.insert_row, (row_values(job, position, row) for position, row in islice(planned, BATCH))
+                _ROWS.insert_row,
+                (row_values(job, position, row) for position, row in islice(planned, ROWS_PER_TRANSACTION)),
             )
 
         while await self._database.write(insert) > 0:
             pass
 
-        def show(transaction: Transaction) -> None:
-            # The table's check knows no scheduled jobs: they are held ones with a day.
+        def make_visible(transaction: Transaction) -> None:
+            # The table's CHECK constraint has no 'scheduled' state; a scheduled job is stored as held, with a due date.
             state = JobState.HELD if job.state is JobState.SCHEDULED else job.state
             transaction.execute(_JOBS.set_state, job=job.id, state=state, before=JobState.STORING)
             write_records(transaction, records)
 
-        await self._database.write(show)
+        await self._database.write(make_visible)
 
-    async def abandoned(self) -> list[str]:
+    async def incomplete_jobs(self) -> list[str]:
         return [job.id for job in await self.page(accounts=EVERY_ACCOUNT, states=[JobState.STORING])]
 
-    async def remove_abandoned(self, job_id: str) -> None:
+    async def remove_incomplete(self, job_id: str) -> None:
         def remove(transaction: Transaction) -> bool:
             if transaction.execute(_JOBS.is_storing, job=job_id).fetchone() is None:
                 return False
@@ -103,15 +104,15 @@ class SqliteJobs:
     async def newest_unfinished(self, account: str, client: str, host: str) -> Job | None:
         return await self._first(_JOBS.newest_unfinished, account=account, client=client, host=host)
 
-    async def run_of_plan(self, plan_hash: str) -> Job | None:
-        return await self._first(_JOBS.run_of_plan, plan_hash=plan_hash)
+    async def newest_job_of_plan(self, plan_hash: str) -> Job | None:
+        return await self._first(_JOBS.newest_job_of_plan, plan_hash=plan_hash)
 
-    async def show_plan(self, plan_hash: str, *, at: Epoch, generation: str, forget_before: Epoch) -> None:
-        def show(transaction: Transaction) -> None:
+    async def record_plan_shown(self, plan_hash: str, *, at: Epoch, generation: str, forget_before: Epoch) -> None:
+        def record(transaction: Transaction) -> None:
             transaction.execute(_JOBS.forget_shown_plans, before=forget_before)
-            transaction.execute(_JOBS.show_plan, plan_hash=plan_hash, at=at, generation=generation)
+            transaction.execute(_JOBS.record_plan_shown, plan_hash=plan_hash, at=at, generation=generation)
 
-        await self._database.write(show)
+        await self._database.write(record)
 
     async def shown_plan(self, plan_hash: str) -> tuple[Epoch, str] | None:
         def find(reader: Reader) -> tuple[Epoch, str] | None:
@@ -120,10 +121,10 @@ class SqliteJobs:
 
         return await self._database.read(find)
 
-    async def of_key(self, key: str, plan_hash: str, accounts: AccountSet) -> Job | None:
+    async def by_idempotency_key(self, key: str, plan_hash: str, accounts: AccountSet) -> Job | None:
         return await self._first(_JOBS.job_of_key, key=key, plan_hash=plan_hash, **account_values(accounts))
 
-    async def of_upload(self, upload: str, accounts: AccountSet) -> Job | None:
+    async def by_upload(self, upload: str, accounts: AccountSet) -> Job | None:
         return await self._first(_JOBS.job_of_upload, upload=upload, **account_values(accounts))
 
     async def newest_nightly(self, client: str, host: str, *, night: str, now: Epoch) -> Job | None:
@@ -191,6 +192,8 @@ class SqliteJobs:
 
         return await self._database.write(hold)
 
+    # Events and totals
+
     async def events(self, job_id: str) -> list[tuple[Epoch, str, str]]:
         return await self._database.read(
             lambda reader: [(at, name, text) for at, name, text in reader.execute(_JOBS.list_events, job=job_id)]
@@ -207,22 +210,22 @@ class SqliteJobs:
         return await self._database.read(lambda reader: [name for (name,) in reader.execute(_JOBS.list_accounts)])
 
     async def counts(self, host: str, accounts: AccountSet) -> tuple[Mapping[str, int], Mapping[str, int], int]:
-        def count(reader: Reader) -> tuple[Mapping[str, int], Mapping[str, int], int]:
+        def total(reader: Reader) -> tuple[Mapping[str, int], Mapping[str, int], int]:
             rows = Counter[str]()
             hosts = json.dumps([other for (other,) in reader.execute(_JOBS.list_hosts) if is_same_target(host, other)])
             filters = {"hosts": hosts, **account_values(accounts)}
-            for state, over, number in reader.execute(_ROWS.count_all_by_state, **filters):
-                rows[SETTLED_BY_END.get(state, state) if over else state] += number
+            for state, is_over, count in reader.execute(_ROWS.count_all_by_state, **filters):
+                rows[SETTLED_BY_END.get(state, state) if is_over else state] += count
             for (totals,) in reader.execute(_JOBS.list_totals, **filters):
                 rows.update(json.loads(totals))
             jobs = dict(reader.execute(_JOBS.count_jobs, **filters))
             return rows, jobs, int(reader.execute(_JOBS.sum_lockouts, **filters).fetchone()[0])
 
-        return await self._database.read_long(lambda: self._database.read_now(count))
+        return await self._database.read_long(lambda: self._database.read_now(total))
 
 
 def account_values(accounts: AccountSet) -> dict[str, object]:
-    """The parameters of ``:every_account OR account IN (...)``, which queries for people end in."""
+    """The parameters of ``:every_account OR account IN (...)``, which limits a query to accounts a person may see."""
     return {"every_account": accounts.is_all, "accounts": json.dumps(sorted(accounts.names))}
 
 
@@ -243,7 +246,7 @@ def _insert_job(transaction: Transaction, job: Job) -> None:
         created_at=job.created_at,
         retry_of=job.retry_of,
         options=json.dumps(dict(job.options)),
-        prepared_by=_NAMES.join(job.prepared_by),
+        prepared_by=_NAME_SEPARATOR.join(job.prepared_by),
         confirmed_by=job.confirmed_by,
         origin=job.origin,
         due_at=job.due_at,
@@ -273,7 +276,7 @@ def _end(transaction: Transaction, job_id: str, end: JobEnd, records: Iterable[R
         peak_calls=end.peak,
         auto_resumable=int(end.auto_resumable),
     )
-    text = end.reason or "Every row has its status."
+    text = end.reason or "Every row has a final status."
     write_records(transaction, (*records, JobEvent(job_id, EventName(end.state.value), text, end.at)))
     return _get(transaction, job_id)
 
@@ -285,7 +288,7 @@ def _jobs(rows: sqlite3.Cursor) -> Iterator[Job]:
         values["roles"] = Roles(*json.loads(values["roles"]))
         values["accepted_wordings"] = tuple(Wording(*fields) for fields in json.loads(values["accepted_wordings"]))
         values["options"] = json.loads(values["options"])
-        values["prepared_by"] = tuple(filter(None, values["prepared_by"].split(_NAMES)))
+        values["prepared_by"] = tuple(filter(None, values["prepared_by"].split(_NAME_SEPARATOR)))
         values["state"] = JobState(values["state"])
         if values["state"] is JobState.HELD and values["due_at"] is not None:
             values["state"] = JobState.SCHEDULED

@@ -156,7 +156,7 @@ def _suspension(text: str | None) -> Suspension | None:
 def nth_last_call(reader: Reader, key: str, n: int, wall: Epoch, clock: Clock) -> Epoch | None:
     """When the n-th last call was made, if those that a journal has lost were made at the time of its acceptance.
 
-    A call whose time lies ahead was made while the wall clock was wrong: it counts from when it was made by the
+    A call whose time is in the future was made while the wall clock was wrong: it counts from when it was made by the
     monotonic clock, or from the start of the machine at the latest.
     """
     now = clock.monotonic()

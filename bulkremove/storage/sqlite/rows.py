@@ -20,15 +20,15 @@ from bulkremove.storage.sqlite.records import write_records
 from bulkremove.storage.sqlite.row_values import person_of
 from bulkremove.storage.sqlite.tallies import SETTLED_BY_END, tallies_of, tally_of
 from bulkremove.storage.sqlite.transaction import Reader, Transaction
-from bulkremove.storage.sqlite.undone import undone_rows, undone_texts
+from bulkremove.storage.sqlite.undone import find_undone_texts, undone_rows
 from bulkremove.storage.sqlite.wordings import withdraw_refuted
 
 R = TypeVar("R")
 
-PAGE = 500
-"""Rows that are read in one query."""
-BATCH = 1000
-"""Rows that are written in one transaction, which makes other writers wait for a few milliseconds."""
+ROWS_PER_QUERY = 500
+"""How many rows one query reads."""
+ROWS_PER_TRANSACTION = 1000
+"""How many rows one transaction writes; other writers wait a few milliseconds for it."""
 _OPEN = (RowState.SENDING, RowState.PENDING)
 _DONE = frozenset({Status.REMOVED, Status.REMOVED_INFERRED, Status.ENROLLED})
 
@@ -51,12 +51,14 @@ class SqliteRows:
         return await self._database.read_long(lambda: work(self._outcomes(job)))
 
     def _outcomes(self, job: Job) -> Iterator[Outcome]:
-        notes, undone = self._database.read_now(lambda reader: (_notes(reader, job.id), undone_texts(reader, job)))
+        notes, undone_texts = self._database.read_now(
+            lambda reader: (_notes(reader, job.id), find_undone_texts(reader, job))
+        )
         after = -1
 
         def page(reader: Reader) -> Sequence[Outcome]:
-            rows = reader.execute(_ROWS.page_of_rows, job=job.id, after=after, limit=PAGE)
-            return [_outcome(row, job, notes, undone) for row in rows]
+            rows = reader.execute(_ROWS.page_of_rows, job=job.id, after=after, limit=ROWS_PER_QUERY)
+            return [_outcome(row, job, notes, undone_texts) for row in rows]
 
         while outcomes := self._database.read_now(page):
             yield from outcomes
@@ -67,9 +69,9 @@ class SqliteRows:
         filters = {"job": job.id, "states": json.dumps(states), "text": text.casefold()}
 
         def search(reader: Reader) -> Sequence[Outcome]:
-            notes, undone = _notes(reader, job.id), undone_texts(reader, job)
+            notes, undone_texts = _notes(reader, job.id), find_undone_texts(reader, job)
             rows = reader.execute(_ROWS.search_rows, **filters, limit=limit, offset=offset)
-            return [_outcome(row, job, notes, undone) for row in rows]
+            return [_outcome(row, job, notes, undone_texts) for row in rows]
 
         return [*await self._database.read_long(lambda: self._database.read_now(search))]
 
@@ -83,7 +85,9 @@ class SqliteRows:
         after = -1
 
         def read(reader: Reader) -> Sequence[PendingRow]:
-            rows = reader.execute(_ROWS.page_of_open_rows, job=job_id, after=after, state=state, limit=PAGE).fetchall()
+            rows = reader.execute(
+                _ROWS.page_of_open_rows, job=job_id, after=after, state=state, limit=ROWS_PER_QUERY
+            ).fetchall()
             if not rows:
                 return []
             attempts = _attempts(reader, job_id, rows[0]["position"], rows[-1]["position"])
@@ -123,7 +127,7 @@ class SqliteRows:
 
         return [*await self._database.read(find)]
 
-    async def protect(self, job_id: str, protected: ProtectedLearners, *, why: str, at: Epoch) -> int:
+    async def settle_protected(self, job_id: str, protected: ProtectedLearners, *, why: str, at: Epoch) -> int:
         rows = [
             (pending_row.position, state)
             for state in _OPEN
@@ -133,7 +137,13 @@ class SqliteRows:
         ]
         return await self._settle_all(
             [
-                {"job": job_id, "position": position, "state": settled(state, Status.NOT_SENT), "detail": why, "at": at}
+                {
+                    "job": job_id,
+                    "position": position,
+                    "state": status_when_not_sent(state, Status.NOT_SENT),
+                    "detail": why,
+                    "at": at,
+                }
                 for position, state in rows
             ]
         )
@@ -149,7 +159,7 @@ class SqliteRows:
 
         return await self._database.read_long(lambda: self._database.read_now(find))
 
-    async def undone_since(self, job_id: str) -> Mapping[int, OtherJob]:
+    async def rows_undone_by_later_jobs(self, job_id: str) -> Mapping[int, OtherJob]:
         def find(reader: Reader) -> Mapping[int, OtherJob]:
             return {number: OtherJob(job, account) for number, job, account, *_ in undone_rows(reader, job_id)}
 
@@ -170,31 +180,33 @@ class SqliteRows:
         return await self._database.read_long(lambda: self._database.read_now(find))
 
     async def changes_since(
-        self, job_id: str, batches: Mapping[tuple[str, str], Epoch]
+        self, job_id: str, since_by_batch: Mapping[tuple[str, str], Epoch]
     ) -> Mapping[tuple[str, str], int]:
-        values = {"job": job_id, "since": min(batches.values(), default=0.0)}
-        times = json.dumps([[*batch, at] for batch, at in batches.items()])
+        values = {"job": job_id, "since": min(since_by_batch.values(), default=0.0)}
+        batches = json.dumps([[*batch, since] for batch, since in since_by_batch.items()])
 
         def find(reader: Reader) -> Mapping[tuple[str, str], int]:
-            rows = reader.execute(_ROWS.changes_since, **values, batches=times)
+            rows = reader.execute(_ROWS.changes_since, **values, batches=batches)
             return {(course, batch): change for course, batch, change in rows if change}
 
         return await self._database.read_long(lambda: self._database.read_now(find))
 
-    async def removals_since(self, client: str, host: str, operation: str, since: Epoch, *, starting: str = "") -> int:
+    async def count_sent_or_to_be_sent(
+        self, client: str, host: str, operation: str, since: Epoch, *, starting: str = ""
+    ) -> int:
         values = {"client": client, "host": host, "operation": operation, "since": since, "starting": starting}
 
         def count(reader: Reader) -> int:
-            row = reader.execute(_ROWS.count_removals_since, **values).fetchone()
+            row = reader.execute(_ROWS.count_sent_or_to_be_sent, **values).fetchone()
             return int(row[0] + row[1])
 
         return await self._database.read_long(lambda: self._database.read_now(count))
 
     async def _settle_all(self, rows: Sequence[Mapping[str, object]]) -> int:
-        """Settle rows in short transactions; how many were open."""
+        """Settle rows in short transactions. Returns how many of them were open."""
         count = 0
-        for start in range(0, len(rows), BATCH):
-            piece = rows[start : start + BATCH]
+        for start in range(0, len(rows), ROWS_PER_TRANSACTION):
+            piece = rows[start : start + ROWS_PER_TRANSACTION]
             count += await self._database.write(
                 lambda transaction, piece=piece: transaction.executemany(_ROWS.settle_row, piece)  # type: ignore[misc] # the default binds the piece of this iteration
             )
@@ -226,8 +238,8 @@ class SqliteRows:
         )
 
 
-def settled(state: RowState, status: Status) -> Status:
-    """The status of an open row that is not sent any more: unknown after an attempt that may have had an effect."""
+def status_when_not_sent(state: RowState, status: Status) -> Status:
+    """Return ``status`` for an open row that will not be sent, or unknown if an attempt may have had an effect."""
     return status if state is RowState.PENDING else Status.UNKNOWN
 
 
@@ -245,11 +257,13 @@ def _attempts(reader: Reader, job_id: str, first: int, last: int) -> Mapping[int
     return attempts
 
 
-def _outcome(row: sqlite3.Row, job: Job, notes: Mapping[int, Sequence[Note]], undone: Mapping[int, str]) -> Outcome:
-    """The outcome of a row. ``undone``: what is added to the detail of a row, by its number."""
+def _outcome(
+    row: sqlite3.Row, job: Job, notes: Mapping[int, Sequence[Note]], undone_texts: Mapping[int, str]
+) -> Outcome:
+    """Return the outcome of a row. ``undone_texts``: by row number, the sentence that is added to the detail."""
     status, detail = _reported(row["state"], row["detail"], job)
-    if row["number"] in undone and status in _DONE:
-        detail = f"{detail} {undone[row['number']]}".lstrip()
+    if row["number"] in undone_texts and status in _DONE:
+        detail = f"{detail} {undone_texts[row['number']]}".lstrip()
     is_open = row["state"] in SETTLED_BY_END
     return Outcome(
         row["position"],
@@ -268,7 +282,7 @@ def _outcome(row: sqlite3.Row, job: Job, notes: Mapping[int, Sequence[Note]], un
 
 
 def _reported(state: str, detail: str, job: Job) -> tuple[Status, str]:
-    """The status and detail that a report would give a row now."""
+    """Return the status and detail that a report written now would show for a row."""
     if state == RowState.PENDING:
         return Status.NOT_SENT, job.reason or "Not sent yet."
     if state == RowState.SENDING:

@@ -15,13 +15,13 @@ _ROWS = Queries("rows.sql")
 
 
 def undone_rows(reader: Reader, job_id: str) -> Sequence[sqlite3.Row]:
-    """The rows of a job that another one undoes: number, job, account, state and time of what does."""
+    """Return the rows of a job that other jobs undo: number, and the undoing job, its account, row state and time."""
     queries = (_ROWS.rows_put_back_since, _ROWS.rows_removed_since)
     return [row for query in queries for row in reader.execute(query, job=job_id)]
 
 
-def undone_texts(reader: Reader, job: Job) -> Mapping[int, str]:
-    """What undid rows of a job, in a sentence for each, by their numbers; the newest counts."""
+def find_undone_texts(reader: Reader, job: Job) -> Mapping[int, str]:
+    """Return, by row number, a sentence on which job undid the row of this job; the newest one counts."""
     words = {"enrolled": "put this person back", "removed": "removed this person again"}
     texts = {}
     for number, other, account, state, at in sorted(

@@ -36,12 +36,12 @@ ORDER BY created_at DESC, id DESC LIMIT :limit OFFSET :offset;
 -- The retries of a job, also one that is being stored.
 SELECT * FROM job WHERE retry_of = :job;
 
--- name: run_of_plan
+-- name: newest_job_of_plan
 -- The newest job made from a plan that may have sent a row: any but one that was cancelled before it ever ran.
 SELECT * FROM job WHERE plan_hash = :plan_hash AND state != 'storing' AND (state != 'cancelled' OR EXISTS (
     SELECT 1 FROM event WHERE event.job = job.id AND event.name = 'started')) ORDER BY created_at DESC, id DESC LIMIT 1;
 
--- name: show_plan
+-- name: record_plan_shown
 -- Keep that a plan was shown.
 INSERT INTO shown_plan (plan_hash, shown_at, generation) VALUES (:plan_hash, :at, :generation)
 ON CONFLICT DO UPDATE SET shown_at = excluded.shown_at, generation = excluded.generation;

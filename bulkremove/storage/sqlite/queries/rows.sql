@@ -135,7 +135,7 @@ ORDER BY row.finished_at;
 
 -- name: put_back_since
 -- A job that was made to enrol the learner of a removal again, after the removal's job was planned.
--- Whatever became of it, somebody wants the person in the batch. Ids of a row that was not sent stand in its cells only.
+-- Whatever became of it, somebody wants the person in the batch. The ids of a row that was not sent are in its cells only.
 SELECT CASE job.account WHEN mine.account THEN other.job ELSE '' END, other.number
 FROM job JOIN row AS other ON other.job = job.id JOIN job AS mine ON mine.id = :job
 WHERE job.operation = 'enrol learner in batch' AND mine.operation = 'remove learner from batch'
@@ -217,7 +217,7 @@ WHERE mine.id = :job AND job.host = mine.host AND (job.finished_at IS NULL OR jo
     AND row.state IN ('removed', 'removed_inferred', 'enrolled') AND row.finished_at >= wanted.value ->> '$[2]'
 GROUP BY 1, 2;
 
--- name: count_removals_since
+-- name: count_sent_or_to_be_sent
 -- How many rows of an operation were sent since a time in an organisation, or are to be.
 -- They are to be by jobs that run, or that were confirmed since then.
 -- What lies far ahead was sent while the clock was wrong. The rows left of the job :starting count too; those of a job that
