@@ -30,9 +30,9 @@ from bulkremove.domain.job import EndReason, FrontEnd, JobState, Tally
 from bulkremove.domain.permissions import EVERY_ACCOUNT
 from bulkremove.domain.row import Status
 from bulkremove.reading.options import ReadOptions
-from bulkremove.storage import SqliteStorage
 from bulkremove.storage.interface.records import JobEvent, Notice
 from bulkremove.storage.interface.restore import LostCalls
+from bulkremove.storage.sqlite import SqliteStorage
 from bulkremove.storage.sqlite.high_water import HighWaterMark, Mark
 from bulkremove.storage.sqlite.migrations import MIGRATIONS
 from tests.cli_fixtures import Bulkremove, crowd, environment

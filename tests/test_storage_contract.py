@@ -23,7 +23,7 @@ from bulkremove.domain.permissions import EVERY_ACCOUNT, Access, AccountSet, Rol
 from bulkremove.domain.plan import PlannedRow, ProtectedLearners
 from bulkremove.domain.row import UNSETTLED, Exclusion, Removal, Roles, Row, RowState, Status
 from bulkremove.domain.wording import Wording
-from bulkremove.storage import SqliteStorage, Storage
+from bulkremove.storage import Storage
 from bulkremove.storage.interface.attempts import AttemptOutcome, DoneElsewhere, SlotDecision
 from bulkremove.storage.interface.claims import StopAction, StopRequest
 from bulkremove.storage.interface.jobs import JobEnd
@@ -34,6 +34,7 @@ from bulkremove.storage.interface.records import Act, IntakeResult, JobEvent, No
 from bulkremove.storage.interface.restore import LostCalls
 from bulkremove.storage.interface.users import Token, User, UserCredentials
 from bulkremove.storage.interface.wordings import AcceptedWording, WordingEvidence
+from bulkremove.storage.sqlite import SqliteStorage
 
 CELLS = ("1", "2", "3", "\ud800 \x00 'x'")
 ACT = Act("jo", "looked", {"n": 1}, Epoch(1.0))
@@ -806,7 +807,7 @@ async def test_asking_who_holds_a_claim_refuses_nobody_who_starts(storage: Stora
 def test_the_death_of_its_process_frees_a_claim(tmp_path: Path) -> None:
     code = (
         "import asyncio, pathlib\nfrom bulkremove.platform.system_clock import SystemClock\n"
-        "from bulkremove.storage import SqliteStorage\n"
+        "from bulkremove.storage.sqlite import SqliteStorage\n"
         "async def main():\n"
         f"    storage = SqliteStorage(pathlib.Path({str(tmp_path)!r}), SystemClock())\n"
         "    async with storage.claims.hold('job'):\n"
