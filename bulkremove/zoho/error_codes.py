@@ -1,8 +1,8 @@
 """The codes in the bodies of Zoho's responses: which kind of response each makes, and what it means for a row.
 
-A new code is one line in ``ROW_CODES`` or ``ACCOUNT_CODES``. Sources: Zoho People's LMS error page (codes in words), its
-general error page (70xx), and public recordings (7201 to 7218, the throttles). What a kind does to the row and to the run
-stands in ``engine/decision_table.py``.
+A new code is one line in ``ROW_CODES`` or ``ACCOUNT_CODES``. Sources: Zoho People's LMS error page (codes in words),
+its general error page (70xx), and public recordings (7201 to 7218, the throttles). What a kind does to the row and to
+the run stands in ``engine/decision_table.py``.
 """
 
 from __future__ import annotations
