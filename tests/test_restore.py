@@ -37,7 +37,7 @@ from bulkremove.storage.sqlite.high_water import HighWaterMark, Mark
 from bulkremove.storage.sqlite.migrations import MIGRATIONS
 from tests.cli_fixtures import Bulkremove, crowd, environment
 from tests.nightly_fixtures import nightly_site
-from tests.test_storage_contract import ACT, Clock, Rule, calls, end, job, planned, rows, taken
+from tests.storage_fixtures import ACT, Clock, Rule, calls, end, job, planned, rows, taken
 from tests.web_fixtures import until
 
 UNFINISHED = (JobState.READY, JobState.RUNNING, JobState.PAUSED, JobState.HELD)
