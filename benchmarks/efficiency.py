@@ -26,8 +26,8 @@ from bulkremove.engine.fair_queue import FairQueue
 from bulkremove.engine.rate_limiter import AttemptEnd, RateLimiter
 from bulkremove.engine.slot_decisions import Signal
 from bulkremove.sandbox import CountingRule, Threshold
-from bulkremove.storage import SqliteStorage
 from bulkremove.storage.interface.attempts import AttemptOutcome
+from bulkremove.storage.sqlite import SqliteStorage
 from tests.virtual_time import VirtualClock, run
 
 SUBJECT = ("bulkremove/engine/rate_limiter.py", "bulkremove/engine/rate_limit.py", "bulkremove/storage")

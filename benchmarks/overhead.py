@@ -25,7 +25,7 @@ from bulkremove.engine.fair_queue import FairQueue
 from bulkremove.engine.job_run import JobRun
 from bulkremove.engine.progress import Stop
 from bulkremove.platform.system_clock import SystemClock
-from bulkremove.storage import SqliteStorage
+from bulkremove.storage.sqlite import SqliteStorage
 from bulkremove.storage.sqlite.high_water import HighWaterMark, Mark
 from bulkremove.storage.sqlite.rate_limit import SqliteRateLimit
 from bulkremove.zoho.client import open_client

@@ -20,10 +20,10 @@ from bulkremove.domain.ledger import Ledger
 from bulkremove.domain.plan import PlannedRow
 from bulkremove.domain.row import Removal, Roles, Row, RowState
 from bulkremove.platform.system_clock import SystemClock
-from bulkremove.storage import SqliteStorage
 from bulkremove.storage.interface.attempts import AttemptOutcome, SlotDecision
 from bulkremove.storage.interface.jobs import JobEnd
 from bulkremove.storage.interface.records import Act
+from bulkremove.storage.sqlite import SqliteStorage
 from tests.cli_fixtures import PROGRAM, environment
 from tests.web_fixtures import running_site
 

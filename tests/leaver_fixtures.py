@@ -21,7 +21,7 @@ from bulkremove.app import App, Stop
 from bulkremove.app.nightly import NightlyResult
 from bulkremove.app.sandbox_run import RunningSandbox
 from bulkremove.config import Night, Settings
-from bulkremove.config.nights import LEAVERS
+from bulkremove.config.source_kind import LEAVERS
 from bulkremove.domain.job import Job
 from bulkremove.domain.leavers_list import COLUMNS
 from bulkremove.domain.row import Removal

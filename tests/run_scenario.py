@@ -22,7 +22,7 @@ from bulkremove.engine.fair_queue import FairQueue
 from bulkremove.engine.job_run import JobRun
 from bulkremove.engine.progress import Progress, Stop
 from bulkremove.sandbox import Batch, Client, CountingRule, Fault, Faults, LockResponse, Sandbox, Threshold, World
-from bulkremove.storage import SqliteStorage
+from bulkremove.storage.sqlite import SqliteStorage
 from bulkremove.zoho.accounts import Credentials
 from bulkremove.zoho.client import open_client
 from bulkremove.zoho.oauth import AccessTokens

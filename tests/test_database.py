@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import sqlite3
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -18,10 +19,12 @@ from pathlib import Path
 import pytest
 
 from bulkremove.domain.clock import Epoch
-from bulkremove.domain.errors import ConsentMissing, JournalFailed
-from bulkremove.domain.job import EndReason
+from bulkremove.domain.errors import ConsentMissing, JobBusy, JournalFailed
+from bulkremove.domain.job import EndReason, JobState, Tally
 from bulkremove.domain.permissions import EVERY_ACCOUNT, Access, Role
-from bulkremove.storage.sqlite import opening
+from bulkremove.domain.row import Status
+from bulkremove.storage.interface.restore import LostCalls
+from bulkremove.storage.sqlite import SqliteStorage, opening
 from bulkremove.storage.sqlite.database import Database
 from bulkremove.storage.sqlite.jobs import SqliteJobs
 from bulkremove.storage.sqlite.migrations import MIGRATIONS, migrate
@@ -30,8 +33,14 @@ from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.registry import close_database, open_database
 from bulkremove.storage.sqlite.transaction import Reader, Transaction
 from bulkremove.storage.sqlite.users import SqliteUsers
+from tests.storage_fixtures import ACT, Clock, Rule, calls, end, job, planned, rows, taken
 
 QUERIES = sorted(path.name for path in (Path(opening.__file__).parent / "queries").iterdir())
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
 
 
 @pytest.fixture
@@ -544,3 +553,143 @@ def test_what_is_looked_up_before_each_call_is_found_by_an_index(name: str) -> N
     assert any("SEARCH other USING INDEX row_" in step for step in steps), steps
     assert "SCAN own" not in steps, steps
     assert not any(step.startswith("SCAN other USING") for step in steps), steps
+
+
+# The whole store: what a restored or damaged file does to it
+
+
+def test_the_death_of_its_process_frees_a_claim(tmp_path: Path) -> None:
+    code = (
+        "import asyncio, pathlib\nfrom bulkremove.platform.system_clock import SystemClock\n"
+        "from bulkremove.storage.sqlite import SqliteStorage\n"
+        "async def main():\n"
+        f"    storage = SqliteStorage(pathlib.Path({str(tmp_path)!r}), SystemClock())\n"
+        "    async with storage.claims.hold('job'):\n"
+        "        print('held', flush=True)\n        await asyncio.sleep(60)\n"
+        "asyncio.run(main())"
+    )
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    assert "held\n" == child.stdout.readline()
+
+    async def main() -> None:
+        storage = SqliteStorage(tmp_path, Clock())
+        try:
+            with pytest.raises(JobBusy):
+                async with storage.claims.hold("job"):
+                    pass
+            child.kill()
+            child.communicate()
+            assert await storage.claims.holder("job") is None
+            async with storage.claims.hold("job"):
+                pass
+        finally:
+            storage.close()
+
+    asyncio.run(main())
+
+
+async def test_a_restore_is_noticed_by_a_process_that_had_the_journal_open(tmp_path: Path, clock: Clock) -> None:
+    """Owners of their own stand for processes: one is idle while another makes a copy, goes on, and puts it back."""
+    idle, other = (SqliteStorage(tmp_path / "home", clock, databases={}) for _ in range(2))
+    await idle.jobs.create(job(), planned(3))
+    await other.backup(tmp_path / "copy.db")
+    (first, *_) = await rows(other)
+    await taken(other, first)
+    await other.restore.put_back(tmp_path / "copy.db")
+    for process in (idle, other):
+        with pytest.raises(JournalFailed, match="put back from a backup"):
+            await process.attempts.take(first, Rule())
+        restored = await process.restore.check()
+        assert restored is not None
+        assert ({"job": 1}, ["job"]) == (restored.rows, restored.unfinished)
+    losses = await idle.restore.check()
+    assert losses is not None
+    await idle.restore.accept(
+        losses, ACT, keys=["new"], slots=2, held_seconds=100.0, why="Restored.", if_unknown=LostCalls(0, 0)
+    )
+    assert ["1", "2"] == [row.removal.learner for row in await rows(other)]
+    assert (2, 1) == await calls(other, "new")
+    await other.audit.append(ACT)
+    for process in (idle, other):
+        process.close()
+
+
+async def test_an_accepted_restore_leaves_jobs_alone_that_were_over(tmp_path: Path, clock: Clock) -> None:
+    storage = SqliteStorage(tmp_path / "home", clock)
+    await storage.jobs.create(job(), planned(3))
+    await taken(storage, (await rows(storage))[0])
+    await storage.jobs.cancel("job", lambda one: None, end(JobState.CANCELLED))
+    await storage.backup(tmp_path / "copy.db")
+    await storage.audit.append(ACT)
+    await storage.restore.put_back(tmp_path / "copy.db")
+    restored = await storage.restore.check()
+    assert restored is not None
+    assert {} == restored.rows
+    await storage.restore.accept(
+        restored, ACT, keys=[], slots=1, held_seconds=1.0, why="Restored.", if_unknown=LostCalls(0, 0)
+    )
+    assert Tally({Status.UNKNOWN: 1, Status.NOT_SENT: 2}) == await storage.rows.tally("job")
+    storage.close()
+
+
+DAMAGED_MARKS = [
+    *('{"changes": 1e999, "rows": {}}', "[" * 100_000, '{"changes": 100000000000000000000000, "rows": {}}'),
+    *('{"changes": -1, "rows": {}}', '{"changes": 1, "rows": {"job": 1e400}}', '{"changes": 1, "rows": {}, "ids": 3}'),
+]
+
+
+async def test_a_mark_that_can_not_be_read_stops_all_writes_until_a_person_has_looked(
+    tmp_path: Path, clock: Clock
+) -> None:
+    storage = SqliteStorage(tmp_path / "home", clock)
+    await storage.audit.append(ACT)
+    mark = tmp_path / "home" / "journal.mark"
+    for damage in (mark.read_text()[:9], *DAMAGED_MARKS):
+        mark.write_text(damage)
+        with pytest.raises(JournalFailed, match=r"journal\.mark.* is damaged"):
+            await storage.audit.append(ACT)
+    losses = await storage.restore.check()
+    assert losses is not None
+    await storage.restore.accept(
+        losses, ACT, keys=[], slots=1, held_seconds=1.0, why="Restored.", if_unknown=LostCalls(0, 0)
+    )
+    await storage.audit.append(ACT)
+    assert 3 == (await storage.audit.verify()).entries
+    storage.close()
+
+
+async def test_a_mark_that_is_no_file_stops_all_writes_and_says_what_to_do(tmp_path: Path, clock: Clock) -> None:
+    storage = SqliteStorage(tmp_path / "home", clock)
+    await storage.audit.append(ACT)
+    mark = tmp_path / "home" / "journal.mark"
+    kept = mark.read_bytes()
+    mark.unlink()
+    mark.mkdir()
+    with pytest.raises(JournalFailed, match=r"journal\.mark can't be read") as failed:
+        await storage.audit.append(ACT)
+    assert "chown" in failed.value.hint
+    mark.rmdir()
+    mark.write_bytes(kept)
+    await storage.audit.append(ACT)
+    storage.close()
+
+
+async def test_a_backup_is_consistent_while_others_write(tmp_path: Path, clock: Clock) -> None:
+    storage = SqliteStorage(tmp_path / "home", clock)
+    await storage.jobs.create(job(), planned(100))
+
+    async def write() -> None:
+        for _ in range(50):
+            await storage.audit.append(ACT)
+
+    await asyncio.gather(write(), storage.backup(tmp_path / "copy.db"))
+    with pytest.raises(JournalFailed, match="copy"):
+        await storage.backup(tmp_path / "copy.db")
+    (tmp_path / "restored").mkdir()
+    (tmp_path / "copy.db").rename(tmp_path / "restored" / "journal.db")
+    restored = SqliteStorage(tmp_path / "restored", clock)
+    assert 100 == (await restored.rows.tally("job")).open
+    assert (await restored.audit.verify()).broken is None
+    restored.close()
+    storage.close()

@@ -29,8 +29,8 @@ from bulkremove.engine.events import Lockout, RunEnd
 from bulkremove.engine.fair_queue import FairQueue
 from bulkremove.engine.rate_limiter import AttemptEnd, RateLimiter
 from bulkremove.engine.slot_decisions import DayUsedUp, NoSlot, Signal, Waiting, WaitsExhausted, YieldToOtherRow
-from bulkremove.storage import SqliteStorage
 from bulkremove.storage.interface.attempts import AttemptOutcome, AttemptStore, DoneElsewhere, SlotRule
+from bulkremove.storage.sqlite import SqliteStorage
 from bulkremove.storage.sqlite.attempts import SqliteAttempts
 from bulkremove.storage.sqlite.transaction import Transaction
 from tests.virtual_time import VirtualClock, run

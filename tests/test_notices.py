@@ -28,7 +28,7 @@ from bulkremove.cli.exit_codes import of_nightly_run
 from bulkremove.domain.errors import SettingsError
 from bulkremove.domain.job import JobState
 from bulkremove.domain.permissions import EVERY_ACCOUNT
-from bulkremove.storage import SqliteStorage
+from bulkremove.storage.sqlite import SqliteStorage
 from tests.cli_fixtures import Bulkremove, environment
 from tests.nightly_fixtures import NightlySite, nightly_site
 from tests.web_fixtures import CREDENTIALS, free_port, triples

@@ -22,8 +22,8 @@ from bulkremove.domain.permissions import EVERY_ACCOUNT, Access, Permission, Rol
 from bulkremove.domain.row import Status
 from bulkremove.platform.system_clock import SystemClock
 from bulkremove.reading.options import ReadOptions
-from bulkremove.storage import SqliteStorage
 from bulkremove.storage.interface.records import Act
+from bulkremove.storage.sqlite import SqliteStorage
 from bulkremove.web.sessions import Sessions
 from bulkremove.web.sign_in_throttle import (
     FREE_ATTEMPTS,

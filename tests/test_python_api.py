@@ -35,7 +35,7 @@ from bulkremove import (
 )
 from bulkremove.domain import errors
 from bulkremove.domain.permissions import EVERY_ACCOUNT
-from bulkremove.storage import SqliteStorage
+from bulkremove.storage.sqlite import SqliteStorage
 from tests.virtual_time import VirtualClock
 
 UNCHECKED = {"enrolment_check": "never"}

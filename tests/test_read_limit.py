@@ -18,8 +18,9 @@ from bulkremove.engine import rate_limit
 from bulkremove.engine.fair_queue import FairQueue
 from bulkremove.engine.reads import ReadLimiter
 from bulkremove.engine.slot_decisions import Signal, Waiting
-from bulkremove.storage import SqliteStorage, Storage
+from bulkremove.storage import Storage
 from bulkremove.storage.interface.reads import ReadOutcome
+from bulkremove.storage.sqlite import SqliteStorage
 from tests.test_limiter import ROWS, Account, played
 
 LOCKED = Signal(SuspensionReason.LOCKED)

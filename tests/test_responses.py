@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bulkremove.domain.attempt import Attempt, PendingRow, Permit, Reply
 from bulkremove.domain.clock import Epoch, Monotonic, later
-from bulkremove.domain.operation import OPERATIONS, REMOVE_LEARNER, PlannedOperation
+from bulkremove.domain.operation import ENROLL_LEARNER, OPERATIONS, REMOVE_LEARNER, PlannedOperation
 from bulkremove.domain.row import Removal, Status
 from bulkremove.engine import decision_table
 from bulkremove.engine.circuit_breaker import MAX_LEADING_NOT_FOUND, Breaker, observe, resumed
@@ -22,6 +22,7 @@ from bulkremove.engine.events import RunEnd
 from bulkremove.engine.responses import response_of
 from bulkremove.zoho import response_parser
 from bulkremove.zoho.client import Admission, Exchange
+from bulkremove.zoho.error_codes import ACCOUNT_CODES, ROW_CODES, find
 from bulkremove.zoho.response_kind import Response, ResponseKind
 
 OK = {"code": "200", "learnerId": "5", "message": "success"}
@@ -657,3 +658,18 @@ def test_a_404_that_proves_a_removal_is_no_missing_learner() -> None:
         assert run_end is None
     _, run_end = observed(breaker, ResponseKind.NOT_FOUND)
     assert run_end is not None, "a lost answer for a wrong id looks like a removal, so it doesn't prove the ids right"
+
+
+def test_a_code_of_the_account_counts_before_one_of_a_row() -> None:
+    """Two of one body: a row's refusal beside a throttle would settle a row that was only told to wait."""
+    assert not ROW_CODES.keys() & ACCOUNT_CODES.keys()
+    pairs = [(row, code, frozenset({row, code})) for row in ROW_CODES for code in ACCOUNT_CODES]
+    assert [] == [(row, code) for row, code, both in pairs if find(both) is not ACCOUNT_CODES[code]]
+
+
+def test_an_operation_that_nobody_has_described_is_never_a_removal_by_not_found() -> None:
+    other = replace(ENROLL_LEARNER, name="another one")
+    open_attempt = Attempt(1, NOW, MONO, "boot")
+    for earlier in ([], [open_attempt]):
+        verdict = decision_table.judge(Response(ResponseKind.NOT_FOUND, 404), earlier, other)
+        assert verdict.status is (Status.UNKNOWN if earlier else Status.REFUSED)

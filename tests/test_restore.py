@@ -30,14 +30,14 @@ from bulkremove.domain.job import EndReason, FrontEnd, JobState, Tally
 from bulkremove.domain.permissions import EVERY_ACCOUNT
 from bulkremove.domain.row import Status
 from bulkremove.reading.options import ReadOptions
-from bulkremove.storage import SqliteStorage
 from bulkremove.storage.interface.records import JobEvent, Notice
 from bulkremove.storage.interface.restore import LostCalls
+from bulkremove.storage.sqlite import SqliteStorage
 from bulkremove.storage.sqlite.high_water import HighWaterMark, Mark
 from bulkremove.storage.sqlite.migrations import MIGRATIONS
 from tests.cli_fixtures import Bulkremove, crowd, environment
 from tests.nightly_fixtures import nightly_site
-from tests.test_storage_contract import ACT, Clock, Rule, calls, end, job, planned, rows, taken
+from tests.storage_fixtures import ACT, Clock, Rule, calls, end, job, planned, rows, taken
 from tests.web_fixtures import until
 
 UNFINISHED = (JobState.READY, JobState.RUNNING, JobState.PAUSED, JobState.HELD)

@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from bulkremove.config.night_values import NIGHT_PARSERS
 from bulkremove.domain.errors import SourceFailed
 from bulkremove.sources import SourceFile, source_of
 from bulkremove.sources.command import without_secrets
 from bulkremove.sources.inbox import Inbox
+from bulkremove.sources.web_address import WebAddress
 
 CSV = b"Course ID,Batch ID,Learner ID\n1,2,3\n"
 
@@ -213,3 +215,15 @@ def test_a_mark_that_can_not_be_removed_is_told_and_the_file_stays(tmp_path: Pat
     with pytest.raises(SourceFailed, match="can't be taken"):
         inbox.take(file)
     assert file.exists()
+
+
+def test_the_scheme_of_a_web_address_counts_in_any_case() -> None:
+    """A night with such a source would be accepted, and fail each night."""
+    for text in ("https://hr.example.com/x.csv", "HTTPS://hr.example.com/x.csv"):
+        assert isinstance(source_of(text, {}), WebAddress)
+        assert text == NIGHT_PARSERS["source"](text)
+    for text in ("https:x.csv", "zoho:employees"):
+        with pytest.raises(SourceFailed, match="can't begin"):
+            source_of(text, {})
+        with pytest.raises(ValueError, match="can't begin"):
+            NIGHT_PARSERS["source"](text)

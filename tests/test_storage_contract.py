@@ -4,57 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Collection, Iterator
-from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bulkremove.domain.attempt import LookupResult, Note, Outcome, PendingRow, Permit, ReadPermit
-from bulkremove.domain.clock import Epoch, Monotonic, later
+from bulkremove.domain.clock import Epoch, Monotonic
 from bulkremove.domain.errors import ActionRefused, ConsentMissing, JobBusy, JobNotFound, JournalFailed, UserError
 from bulkremove.domain.event_names import EventName
 from bulkremove.domain.job import EndReason, FrontEnd, Job, JobState, Tally
 from bulkremove.domain.ledger import Ledger
 from bulkremove.domain.permissions import EVERY_ACCOUNT, Access, AccountSet, Role
 from bulkremove.domain.plan import PlannedRow, ProtectedLearners
-from bulkremove.domain.row import UNSETTLED, Exclusion, Removal, Roles, Row, RowState, Status
+from bulkremove.domain.row import UNSETTLED, Exclusion, Removal, Row, RowState, Status
 from bulkremove.domain.wording import Wording
-from bulkremove.storage import SqliteStorage, Storage
-from bulkremove.storage.interface.attempts import AttemptOutcome, DoneElsewhere, SlotDecision
+from bulkremove.storage import Storage
+from bulkremove.storage.interface.attempts import AttemptOutcome, DoneElsewhere
 from bulkremove.storage.interface.claims import StopAction, StopRequest
 from bulkremove.storage.interface.jobs import JobEnd
 from bulkremove.storage.interface.leavers import LeaverMemory
 from bulkremove.storage.interface.nightly import NightlyRunRecord
 from bulkremove.storage.interface.reads import ListingName, ReadOutcome, SeenField
 from bulkremove.storage.interface.records import Act, IntakeResult, JobEvent, Notice, Record
-from bulkremove.storage.interface.restore import LostCalls
 from bulkremove.storage.interface.users import Token, User, UserCredentials
 from bulkremove.storage.interface.wordings import AcceptedWording, WordingEvidence
-
-CELLS = ("1", "2", "3", "\ud800 \x00 'x'")
-ACT = Act("jo", "looked", {"n": 1}, Epoch(1.0))
-
-
-@dataclass
-class Clock:
-    """A clock that stands still until a test moves it."""
-
-    now: float = 1000.0
-    boot: str = "boot-1"
-    speed: float = 1.0
-
-    def monotonic(self) -> Monotonic:
-        return Monotonic(self.now)
-
-    def wall(self) -> Epoch:
-        return Epoch(1e9 + self.now)
-
-    async def sleep(self, seconds: float) -> None:
-        self.now += seconds
+from bulkremove.storage.sqlite import SqliteStorage
+from tests.storage_fixtures import ACT, CELLS, Answered, Clock, Rule, calls, end, job, planned, rows, taken
 
 
 @pytest.fixture
@@ -82,84 +59,6 @@ def another(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Ite
 @pytest.fixture
 def storage(another: Open) -> Storage:
     return another()
-
-
-def planned(count: int = 1, *, learner: str | None = None) -> list[PlannedRow]:
-    return [
-        PlannedRow(Row(i + 2, ("1", "2", learner or str(i), CELLS[3])), Removal("1", "2", learner or str(i)), None)
-        for i in range(count)
-    ]
-
-
-def job(name: str = "job", state: JobState = JobState.RUNNING, at: float = 1.0) -> Job:
-    return Job(name, "a", "h", "f", "", None, ("c", "b", "l", "n"), Roles(0, 1, 2), "hash", state, created_at=Epoch(at))
-
-
-def end(state: JobState = JobState.PAUSED, reason: str = "Stopped.") -> JobEnd:
-    return JobEnd(state, reason, EndReason.INTERRUPTED, Epoch(9.0), seconds=2.0, peak=3, auto_resumable=True)
-
-
-async def rows(storage: Storage, name: str = "job") -> list[PendingRow]:
-    found = storage.rows.open_rows(name)
-    async with aclosing(found):
-        return [row async for row in found]
-
-
-@dataclass(frozen=True)
-class Rule:
-    """A rule for slots that takes one whenever ``allowed`` are not taken, and releases a slot at a given time."""
-
-    key: str = "ledger"
-    window: float = 60.0
-    daily: int | None = None
-    allowed: int = 1
-    free_at: Monotonic = Monotonic(2000.0)
-
-    def restarted(self, ledger: Ledger, now: Monotonic) -> tuple[Ledger, Monotonic]:
-        return replace(ledger, next_at=now), later(now, 50.0)
-
-    def slots(self, ledger: Ledger, now: Monotonic) -> int:
-        return self.allowed
-
-    def decide(
-        self,
-        ledger: Ledger,
-        now: Monotonic,
-        *,
-        full_until: Monotonic | None,
-        wall: Epoch,
-        nth_last_call: Epoch | None,
-    ) -> SlotDecision[tuple[Monotonic | None, Epoch | None]]:
-        if full_until is not None or nth_last_call is not None:
-            return SlotDecision((full_until, nth_last_call), None)
-        return SlotDecision(None, replace(ledger, last_at=now), self.free_at)
-
-
-@dataclass(frozen=True)
-class Answered(Rule):
-    """Releases the slot at a given time, and says how many calls were counted."""
-
-    released: Monotonic = Monotonic(1100.0)
-
-    def released_at(self, now: Monotonic) -> Monotonic:
-        return self.released
-
-    def recent_since(self) -> Monotonic | None:
-        return Monotonic(0.0)
-
-    def answered(self, ledger: Ledger, now: Monotonic, *, recent: int) -> tuple[Ledger, int]:
-        return replace(ledger, budget=8), recent
-
-
-async def taken(storage: Storage, pending_row: PendingRow, rule: Rule | None = None) -> Permit:
-    found = await storage.attempts.take(pending_row, rule or Rule())
-    assert isinstance(found, Permit)
-    return found
-
-
-async def calls(storage: Storage, key: str = "ledger") -> tuple[int, int]:
-    """How many slots were ever taken, and how many calls made."""
-    return await storage.rate_limit.calls(key, since=Monotonic(0.0), wall_since=Epoch(0.0))
 
 
 # Jobs
@@ -801,141 +700,6 @@ async def test_asking_who_holds_a_claim_refuses_nobody_who_starts(storage: Stora
     assert 100 == starts
     ended.set()
     await asyncio.gather(*looking)
-
-
-def test_the_death_of_its_process_frees_a_claim(tmp_path: Path) -> None:
-    code = (
-        "import asyncio, pathlib\nfrom bulkremove.platform.system_clock import SystemClock\n"
-        "from bulkremove.storage import SqliteStorage\n"
-        "async def main():\n"
-        f"    storage = SqliteStorage(pathlib.Path({str(tmp_path)!r}), SystemClock())\n"
-        "    async with storage.claims.hold('job'):\n"
-        "        print('held', flush=True)\n        await asyncio.sleep(60)\n"
-        "asyncio.run(main())"
-    )
-    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    assert child.stdout is not None
-    assert "held\n" == child.stdout.readline()
-
-    async def main() -> None:
-        storage = SqliteStorage(tmp_path, Clock())
-        try:
-            with pytest.raises(JobBusy):
-                async with storage.claims.hold("job"):
-                    pass
-            child.kill()
-            child.communicate()
-            assert await storage.claims.holder("job") is None
-            async with storage.claims.hold("job"):
-                pass
-        finally:
-            storage.close()
-
-    asyncio.run(main())
-
-
-async def test_a_restore_is_noticed_by_a_process_that_had_the_journal_open(tmp_path: Path, clock: Clock) -> None:
-    """Owners of their own stand for processes: one is idle while another makes a copy, goes on, and puts it back."""
-    idle, other = (SqliteStorage(tmp_path / "home", clock, databases={}) for _ in range(2))
-    await idle.jobs.create(job(), planned(3))
-    await other.backup(tmp_path / "copy.db")
-    (first, *_) = await rows(other)
-    await taken(other, first)
-    await other.restore.put_back(tmp_path / "copy.db")
-    for process in (idle, other):
-        with pytest.raises(JournalFailed, match="put back from a backup"):
-            await process.attempts.take(first, Rule())
-        restored = await process.restore.check()
-        assert restored is not None
-        assert ({"job": 1}, ["job"]) == (restored.rows, restored.unfinished)
-    losses = await idle.restore.check()
-    assert losses is not None
-    await idle.restore.accept(
-        losses, ACT, keys=["new"], slots=2, held_seconds=100.0, why="Restored.", if_unknown=LostCalls(0, 0)
-    )
-    assert ["1", "2"] == [row.removal.learner for row in await rows(other)]
-    assert (2, 1) == await calls(other, "new")
-    await other.audit.append(ACT)
-    for process in (idle, other):
-        process.close()
-
-
-async def test_an_accepted_restore_leaves_jobs_alone_that_were_over(tmp_path: Path, clock: Clock) -> None:
-    storage = SqliteStorage(tmp_path / "home", clock)
-    await storage.jobs.create(job(), planned(3))
-    await taken(storage, (await rows(storage))[0])
-    await storage.jobs.cancel("job", lambda one: None, end(JobState.CANCELLED))
-    await storage.backup(tmp_path / "copy.db")
-    await storage.audit.append(ACT)
-    await storage.restore.put_back(tmp_path / "copy.db")
-    restored = await storage.restore.check()
-    assert restored is not None
-    assert {} == restored.rows
-    await storage.restore.accept(
-        restored, ACT, keys=[], slots=1, held_seconds=1.0, why="Restored.", if_unknown=LostCalls(0, 0)
-    )
-    assert Tally({Status.UNKNOWN: 1, Status.NOT_SENT: 2}) == await storage.rows.tally("job")
-    storage.close()
-
-
-DAMAGED_MARKS = [
-    *('{"changes": 1e999, "rows": {}}', "[" * 100_000, '{"changes": 100000000000000000000000, "rows": {}}'),
-    *('{"changes": -1, "rows": {}}', '{"changes": 1, "rows": {"job": 1e400}}', '{"changes": 1, "rows": {}, "ids": 3}'),
-]
-
-
-async def test_a_mark_that_can_not_be_read_stops_all_writes_until_a_person_has_looked(
-    tmp_path: Path, clock: Clock
-) -> None:
-    storage = SqliteStorage(tmp_path / "home", clock)
-    await storage.audit.append(ACT)
-    mark = tmp_path / "home" / "journal.mark"
-    for damage in (mark.read_text()[:9], *DAMAGED_MARKS):
-        mark.write_text(damage)
-        with pytest.raises(JournalFailed, match=r"journal\.mark.* is damaged"):
-            await storage.audit.append(ACT)
-    losses = await storage.restore.check()
-    assert losses is not None
-    await storage.restore.accept(
-        losses, ACT, keys=[], slots=1, held_seconds=1.0, why="Restored.", if_unknown=LostCalls(0, 0)
-    )
-    await storage.audit.append(ACT)
-    assert 3 == (await storage.audit.verify()).entries
-    storage.close()
-
-
-async def test_a_mark_that_is_no_file_stops_all_writes_and_says_what_to_do(tmp_path: Path, clock: Clock) -> None:
-    storage = SqliteStorage(tmp_path / "home", clock)
-    await storage.audit.append(ACT)
-    mark = tmp_path / "home" / "journal.mark"
-    kept = mark.read_bytes()
-    mark.unlink()
-    mark.mkdir()
-    with pytest.raises(JournalFailed, match=r"journal\.mark can't be read") as failed:
-        await storage.audit.append(ACT)
-    assert "chown" in failed.value.hint
-    mark.rmdir()
-    mark.write_bytes(kept)
-    await storage.audit.append(ACT)
-    storage.close()
-
-
-async def test_a_backup_is_consistent_while_others_write(storage: Storage, tmp_path: Path, clock: Clock) -> None:
-    await storage.jobs.create(job(), planned(100))
-
-    async def write() -> None:
-        for _ in range(50):
-            await storage.audit.append(ACT)
-
-    await asyncio.gather(write(), storage.backup(tmp_path / "copy.db"))
-    with pytest.raises(JournalFailed, match="copy"):
-        await storage.backup(tmp_path / "copy.db")
-    (tmp_path / "restored").mkdir()
-    (tmp_path / "copy.db").rename(tmp_path / "restored" / "journal.db")
-    restored = SqliteStorage(tmp_path / "restored", clock)
-    assert 100 == (await restored.rows.tally("job")).open
-    assert (await restored.audit.verify()).broken is None
-    restored.close()
 
 
 async def test_a_wording_is_accepted_on_its_evidence_and_withdrawn_by_a_note_of_its_client(storage: Storage) -> None:

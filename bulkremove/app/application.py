@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 from random import Random, SystemRandom
 from typing import TYPE_CHECKING
 
@@ -27,7 +26,7 @@ from bulkremove.domain.hosts import SANDBOX_HOST
 from bulkremove.platform.secure_files import check_not_shared
 from bulkremove.platform.system_clock import LaterClock, SystemClock
 from bulkremove.reading.subprocess_reader import ReadUntrusted, read_in_subprocess
-from bulkremove.storage import SqliteStorage, Storage
+from bulkremove.storage import Storage, open_storage
 from bulkremove.storage.interface.audit import AuditLog
 from bulkremove.zoho.accounts import with_data_center
 
@@ -63,7 +62,7 @@ class App:
         clock: Clock | None = None,
         random: Random | None = None,
         sandbox: SandboxOptions | None = None,
-        storage: Callable[[Path, Clock], Storage] = SqliteStorage,
+        storage: Callable[[Settings, Clock], Storage] = open_storage,
         read_untrusted: ReadUntrusted = read_in_subprocess,
     ) -> None:
         check_not_shared(settings.home)
@@ -81,7 +80,7 @@ class App:
             environ,
             clock,
             random or SystemRandom(),
-            storage(settings.home, clock),
+            storage(settings, clock),
             counted_from,
             read_untrusted,
         )

@@ -12,7 +12,7 @@ from bulkremove.app.protected_list import protected_learners
 from bulkremove.app.results import Check
 from bulkremove.app.stopping import nightly_claim
 from bulkremove.config import Night
-from bulkremove.config.nights import LEAVERS
+from bulkremove.config.source_kind import LEAVERS
 from bulkremove.domain.clock import DAY_SECONDS
 from bulkremove.domain.errors import BulkremoveError
 from bulkremove.domain.job import is_recent

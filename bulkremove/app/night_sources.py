@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from bulkremove.app.context import Context
 from bulkremove.config import Night, night_folders
-from bulkremove.config.nights import LEAVERS
+from bulkremove.config.source_kind import LEAVERS
 from bulkremove.reading.options import Hidden, ReadOptions
 from bulkremove.sources import Source, source_of
 from bulkremove.sources.inbox import Inbox

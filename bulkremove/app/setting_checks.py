@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from bulkremove.config import Settings
 from bulkremove.config.nights import OVERRIDES
+from bulkremove.config.source_kind import COMMAND, SourceKind, source_kind
 from bulkremove.domain.permissions import ALL_ACCOUNTS, Access
 
 HIDDEN = frozenset({"sources", "nights", "night", "top"})
@@ -104,8 +105,8 @@ def _display_setting(name: str, value: object) -> str:
         case float():
             return f"{value:g}"
     text = str(value)
-    if name == "source" and text.startswith("command "):
-        return f"command {_program(text.removeprefix('command '))} ... (its arguments are not shown)"
+    if name == "source" and source_kind(text) is SourceKind.COMMAND:
+        return f"command {_program(text.removeprefix(COMMAND))} ... (its arguments are not shown)"
     if "://" in text:
         parts = urlsplit(text)
         rest = " (the rest is not shown)" if parts.path.strip("/") or parts.query or "@" in parts.netloc else ""

@@ -15,8 +15,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bulkremove.config.night_values import NIGHT_PARSERS
-from bulkremove.config.nights import LEAVERS, Night
+from bulkremove.config.nights import Night
 from bulkremove.config.settings import Settings
+from bulkremove.config.source_kind import LEAVERS, SourceKind, source_kind
 from bulkremove.domain.errors import SettingsError
 
 
@@ -154,12 +155,12 @@ def _folder(night: Night, home: Path) -> Path:
 
 
 def _is_export(source: str) -> bool:
-    return source == LEAVERS or source.startswith(("command ", "https://", "http://"))
+    return source_kind(source) in (SourceKind.LEAVERS, SourceKind.COMMAND, SourceKind.WEB_ADDRESS)
 
 
 def _source_identity(source: str) -> Sequence[str]:
     """What makes two sources equal: a command's words, or what makes two addresses equal."""
-    if not source.startswith("command "):
+    if source_kind(source) is not SourceKind.COMMAND:
         return _address(source)
     try:
         return shlex.split(source)

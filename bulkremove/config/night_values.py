@@ -8,7 +8,8 @@ from datetime import time
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from bulkremove.config.nights import LEAVERS, OVERRIDES
+from bulkremove.config.nights import OVERRIDES
+from bulkremove.config.source_kind import LEAVERS, SourceKind, scheme_of, source_kind
 from bulkremove.config.values import PARSERS, one_of, split_url, whole_number
 from bulkremove.domain.hosts import is_loopback
 from bulkremove.domain.operation import REMOVE_LEARNER
@@ -75,16 +76,14 @@ def _night_name(value: object) -> str:
 
 
 def _source(value: object) -> str:
-    if value == LEAVERS:
-        return LEAVERS
     if not isinstance(value, str) or not value.strip():
         raise ValueError("source must be a folder, an https address or 'command PROGRAM ...'.")
-    scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", value)  # of two letters at least: C: is a drive
-    if scheme and scheme[0].lower() not in ("https:", "http:"):
+    kind = source_kind(value)
+    if kind is SourceKind.UNKNOWN:
         raise ValueError(
-            f"a source can't begin with {scheme[0]!r}; give a folder, an https address, a command or {LEAVERS}."
+            f"a source can't begin with {scheme_of(value)!r}; give a folder, an https address, a command or {LEAVERS}."
         )
-    if not (scheme or value.startswith("command ") or Path(value).expanduser().is_absolute()):
+    if kind is SourceKind.PATH and not Path(value).expanduser().is_absolute():
         raise ValueError(f"give the whole path of the folder {value!r}: cron and systemd start nights from elsewhere.")
     return value
 

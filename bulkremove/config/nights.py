@@ -9,8 +9,6 @@ from pathlib import Path
 
 DEFAULT_NIGHT = "nightly"
 """The name of a night whose block gives none, and of all nights of journals from before nights had names."""
-LEAVERS = "zoho:leavers"
-"""The source of a night that asks Zoho itself who has left."""
 CONNECTION = ("account", "organization", "dc", "api_url", "accounts_url")
 """What says to which account of which host a night sends."""
 OVERRIDES = (

@@ -8,6 +8,7 @@ from datetime import time
 from urllib.parse import urlsplit
 
 from bulkremove.config.nights import DEFAULT_NIGHT
+from bulkremove.config.source_kind import SourceKind, source_kind
 from bulkremove.domain.errors import SettingsError
 
 OLD_NIGHT_KEYS = {
@@ -45,7 +46,7 @@ def replaced(old: Mapping[str, tuple[object, str]], account: tuple[object, str] 
 
 def _may_contain_secret(value: object) -> bool:
     text = str(value)
-    if text.startswith("command "):
+    if source_kind(text) is SourceKind.COMMAND:
         return True
     parts = urlsplit(text) if "://" in text else None
     return parts is not None and bool(parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc)

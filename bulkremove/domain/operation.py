@@ -72,6 +72,8 @@ class PlannedOperation(Operation):
     success: Status
     """The status of a row whose call Zoho confirmed."""
     words: Words
+    id_column: str
+    """The column of a plan's file with the id of the last role."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,7 @@ REMOVE_LEARNER = PlannedOperation(
     ("ZOHOPEOPLE.training.DELETE", "ZOHOPEOPLE.training.ALL"),
     success=Status.REMOVED,
     words=Words("remove", "removes", "removed", "removal", "from", "gone from the batch", "nothing has been removed"),
+    id_column="learner_id",
 )
 """Documented by Zoho People, LMS, as "Remove learner from batch"."""
 
@@ -114,6 +117,7 @@ ENROLL_LEARNER = PlannedOperation(
     "erecnosList",
     success=Status.ENROLLED,
     words=Words("enrol", "enrols", "enrolled", "enrolment", "in", "in the batch", "nobody has been enrolled"),
+    id_column="record_number",
 )
 """Documented as "Enroll learner to batch", with a list of employee record numbers; its answer and the longest list are
 not, so each call names one person. It puts people back whom a removal took out (docs/decisions/0023-reenrolment.md)."""

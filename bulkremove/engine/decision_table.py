@@ -14,7 +14,7 @@ from enum import Enum
 from bulkremove.domain.attempt import Attempt
 from bulkremove.domain.clock import Clock, seconds_between
 from bulkremove.domain.ledger import SuspensionReason
-from bulkremove.domain.operation import ENROLL_LEARNER, PlannedOperation
+from bulkremove.domain.operation import REMOVE_LEARNER, PlannedOperation
 from bulkremove.domain.planner import PROTECTED
 from bulkremove.domain.row import Status
 from bulkremove.storage.interface.attempts import DoneElsewhere
@@ -187,7 +187,7 @@ def is_open(attempt: Attempt) -> bool:
 def judge(response: Response, earlier_attempts: Sequence[Attempt], operation: PlannedOperation) -> Verdict:
     """Decide what ``response`` means for its row. ``earlier_attempts``: the row's attempts without the present one.
 
-    ``operation``: that of its call. Nothing of an enrolment follows from "not found" but that Zoho refused it.
+    ``operation``: that of its call. Only of a removal a "not found" says more than that Zoho refused it.
     """
     rule = RULES[response.kind]
     unanswered = sum(map(is_open, earlier_attempts))
@@ -201,14 +201,14 @@ def judge(response: Response, earlier_attempts: Sequence[Attempt], operation: Pl
         case ResponseKind.ACCEPTED_WORDING:
             words = f"Zoho answered {_described(response)}, which a person has accepted as the proof of a removal."
             return Verdict(Step.SETTLE, Status.REMOVED, words)
-        case ResponseKind.NOT_FOUND if unanswered and operation != ENROLL_LEARNER:
+        case ResponseKind.NOT_FOUND if unanswered and operation == REMOVE_LEARNER:
             return Verdict(
                 Step.SETTLE,
                 Status.REMOVED_INFERRED,
                 "An earlier attempt got no response, and now Zoho knows no such learner in this batch: "
                 "most likely that attempt removed the learner.",
             )
-        case ResponseKind.NOT_FOUND if operation != ENROLL_LEARNER:
+        case ResponseKind.NOT_FOUND if operation == REMOVE_LEARNER:
             return Verdict(
                 Step.SETTLE,
                 Status.NOT_FOUND,

@@ -8,7 +8,7 @@ from dataclasses import replace
 from bulkremove.domain.attempt import PendingRow, Permit
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import NeverSent
-from bulkremove.domain.operation import ENROLL_LEARNER, PlannedOperation
+from bulkremove.domain.operation import REMOVE_LEARNER, PlannedOperation
 from bulkremove.domain.wording import Wording
 from bulkremove.zoho import response_parser
 from bulkremove.zoho.client import Exchange
@@ -19,12 +19,12 @@ from bulkremove.zoho.response_kind import Response, ResponseKind
 def response_of(exchange: Exchange[Permit], operation: PlannedOperation, *, now: Epoch) -> Response:
     """Return the response of an exchange, even if no reply arrived.
 
-    A "not found" that names another learner says nothing about this one. An enrolment counts only if its own response
-    proves it; a learner id in that response is not compared with anything, since it may be a new one.
+    A "not found" that names another learner says nothing about this one. Any call but a removal counts only if the bare
+    success proves it; a learner id in that response is not compared with anything, since it may be a new one.
     """
     if exchange.reply is not None:
         response = response_parser.parse(exchange.reply, now=now)
-        if operation == ENROLL_LEARNER:
+        if operation != REMOVE_LEARNER:
             is_proven = response.kind is ResponseKind.REMOVED and proves_enrolment(exchange.reply.body)
             is_unproven = response.kind is ResponseKind.OTHER_WORDING or (
                 response.kind is ResponseKind.REMOVED and not is_proven

@@ -9,14 +9,11 @@ from typing import BinaryIO
 
 from bulkremove.domain.errors import ReportFailed
 from bulkremove.domain.listing import Learner
-from bulkremove.domain.operation import ENROLL_LEARNER, REMOVE_LEARNER
 from bulkremove.domain.plan import Plan
 from bulkremove.domain.row import Roles
 from bulkremove.domain.table import PLAN_COLUMNS, SANDBOX_COLUMN, SANDBOX_MARK
 from bulkremove.platform.secure_files import new_file
 from bulkremove.report.formats import write_csv
-
-_ID_COLUMNS = {REMOVE_LEARNER.name: "learner_id", ENROLL_LEARNER.name: "record_number"}
 
 _PERSON_COLUMNS = ("zoho_name", "zoho_email", "zoho_progress", "zoho_batch")
 """Behind the others where Zoho's lists were asked: who the learner is, and the name of the batch."""
@@ -43,7 +40,7 @@ def write_new(path: Path, write: Callable[[BinaryIO], None]) -> None:
 
 def _write(file: BinaryIO, plan: Plan, *, as_csv: bool) -> None:
     marks = [SANDBOX_MARK] * plan.is_sandbox
-    columns = [name if name != "learner_id" else _ID_COLUMNS[plan.operation.name] for name in PLAN_COLUMNS]
+    columns = [name if name != "learner_id" else plan.operation.id_column for name in PLAN_COLUMNS]
     header = (*columns, *_PERSON_COLUMNS * _is_known(plan), *[SANDBOX_COLUMN] * plan.is_sandbox)
     if as_csv:
         write_csv(file, header, Roles(2, 3, 4), ((*map(str, cells), *marks) for cells in _rows(plan)))

@@ -8,7 +8,7 @@ from bulkremove.app import App
 from bulkremove.app.nightly import NightlyRunEnd
 from bulkremove.app.nightly.nightly_schedule import schedule
 from bulkremove.config import Night
-from bulkremove.config.nights import LEAVERS
+from bulkremove.config.source_kind import SourceKind, source_kind
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import SettingsError
 from bulkremove.storage.interface.nightly import NightlyRunRecord
@@ -62,8 +62,11 @@ async def night_facts(app: App, night: Night) -> NightFacts:
 
 
 def _kind(night: Night) -> str:
-    if night.source == LEAVERS:
-        return "Zoho's list of employees who have left"
-    if night.source.startswith("command "):
-        return "a program on the server"
-    return "a web address" if night.source.startswith("https:") else "a folder on the server"
+    match source_kind(night.source):
+        case SourceKind.LEAVERS:
+            return "Zoho's list of employees who have left"
+        case SourceKind.COMMAND:
+            return "a program on the server"
+        case SourceKind.WEB_ADDRESS:
+            return "a web address"
+    return "a folder on the server"

@@ -1,8 +1,8 @@
 """The codes in the bodies of Zoho's responses: which kind of response each makes, and what it means for a row.
 
-A new code is one line here. Sources: Zoho People's LMS error page (codes in words), its general error page (70xx), and
-public recordings (7201 to 7218, the throttles). What a kind does to the row and to the run is in
-``engine/decision_table.py``.
+A new code is one line in ``ROW_CODES`` or ``ACCOUNT_CODES``. Sources: Zoho People's LMS error page (codes in words),
+its general error page (70xx), and public recordings (7201 to 7218, the throttles). What a kind does to the row and to
+the run is in ``engine/decision_table.py``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _UNAUTHORIZED = ErrorCode(ResponseKind.UNAUTHORIZED)
 _SCOPE_MISSING = ErrorCode(ResponseKind.SCOPE_MISSING)
 _LIMITED = ErrorCode(ResponseKind.LIMITED)
 
-ERROR_CODES: dict[str, ErrorCode] = {
+ROW_CODES: dict[str, ErrorCode] = {
     "INVALID_INPUT": ErrorCode(ResponseKind.BAD_REQUEST, "Zoho says that an id is wrong."),
     "INPUT_PARAMETER_MISSING": ErrorCode(ResponseKind.BAD_REQUEST, "Zoho says that an id is missing."),
     "COURSE_ALREADY_COMPLETED": ErrorCode(
@@ -48,12 +48,17 @@ ERROR_CODES: dict[str, ErrorCode] = {
     ),
     "UNABLE_TO_MARK_AS_COMPLETE_AS_FILE_LOCKED": ErrorCode(_REFUSED),
     "UNABLE_TO_MARK_AS_COMPLETE_AS_CONTENT_LOCKED": ErrorCode(_REFUSED),
+}
+"""Codes that concern one row. Of several in one body, the one listed last counts."""
+
+ACCOUNT_CODES: dict[str, ErrorCode] = {
     **dict.fromkeys(("7037", "7038", "7039", "7040", "9000", "9009"), _FORBIDDEN),
     **dict.fromkeys(("7202", "7213", "INVALID_OAUTHTOKEN"), _UNAUTHORIZED),
     **dict.fromkeys(("7218", "OAUTH_SCOPE_MISMATCH", "INVALID_OAUTHSCOPE"), _SCOPE_MISSING),
     "7201": ErrorCode(ResponseKind.WRONG_DATA_CENTER),
     **dict.fromkeys(("7209", "URL_ROLLING_THROTTLES_LIMIT_EXCEEDED", "URL_FIXED_THROTTLES_LIMIT_EXCEEDED"), _LIMITED),
 }
+"""Codes that concern the whole account. Each counts before all of ``ROW_CODES``; of several, the one listed last."""
 
 HTTP_CODES: dict[str, ResponseKind] = {
     "400": ResponseKind.BAD_REQUEST,
@@ -67,5 +72,6 @@ HTTP_CODES: dict[str, ResponseKind] = {
 
 
 def find(codes: frozenset[str]) -> ErrorCode | None:
-    """Return the known code of a body; of several, the one listed last: those concern the whole account."""
-    return next((error_code for code, error_code in reversed(ERROR_CODES.items()) if code in codes), None)
+    """Return the known code of a body; of several, one of the account's, since a row's refusal may follow from it."""
+    tables = (ACCOUNT_CODES, ROW_CODES)
+    return next((table[code] for table in tables for code in reversed(table) if code in codes), None)

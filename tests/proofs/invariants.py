@@ -15,7 +15,7 @@ from pathlib import Path
 from bulkremove.domain.row import Removal
 from bulkremove.platform.system_clock import SystemClock
 from bulkremove.sandbox.zoho import Treatment
-from bulkremove.storage import SqliteStorage
+from bulkremove.storage.sqlite import SqliteStorage
 from tests.proofs.simulated_machine import Process
 
 INVARIANTS = {

@@ -16,7 +16,6 @@ import tempfile
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 from bulkremove.app import App
@@ -30,7 +29,7 @@ from bulkremove.reading.options import ReadOptions
 from bulkremove.sandbox import Batch, Client, CountingRule, Fault, Faults, LockResponse, Threshold, World
 from bulkremove.sandbox.faults import TOKEN_KINDS, Latency
 from bulkremove.sandbox.zoho import Zoho
-from bulkremove.storage import SqliteStorage
+from bulkremove.storage.sqlite import SqliteStorage
 from tests.proofs.invariants import Violation, Witness
 from tests.proofs.simulated_machine import Machine, Process, run
 from tests.proofs.simulated_network import Network, Weather
@@ -311,7 +310,7 @@ class _Play:
             environ=environ,
             clock=self._clock,
             random=random.Random(self._dice.random()),
-            storage=partial(SqliteStorage, databases={}),  # each simulated process owns the file by itself
+            storage=lambda settings, clock: SqliteStorage(settings.home, clock, databases={}),  # owned by each process
         )
 
     def _reboot(self) -> None:

@@ -33,7 +33,7 @@ from bulkremove.app.nightly.result import NIGHTLY_RUN, NightlyResult, scheduled_
 from bulkremove.app.notices import Outbox
 from bulkremove.app.plans import Plans
 from bulkremove.app.results import Preview
-from bulkremove.config.nights import LEAVERS
+from bulkremove.config.source_kind import LEAVERS
 from bulkremove.domain.clock import DAY_SECONDS, Epoch, later, seconds_between
 from bulkremove.domain.errors import FileRefused, SourceFailed
 from bulkremove.domain.ids import without_ids
