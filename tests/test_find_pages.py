@@ -374,6 +374,16 @@ async def test_a_list_of_addresses_is_matched_on_the_page(tmp_path: Path) -> Non
         assert ["removed", "removed"] == await removed(one, plan, visitor)
 
 
+async def test_an_e_mail_list_with_a_course_title_alone_is_enough(tmp_path: Path) -> None:
+    content = "Course title,E-mail\nFire safety,learner0003@example.com\nFire safety,learner0004@example.com\n"
+    async with site_of(tmp_path) as (one, visitor):
+        refused = await visitor.upload(content, "people.csv")
+        assert "Find the ids by e-mail address" in refused.text
+        plan = await looked_up(visitor, await visitor.post(refused.url, match="email"))
+        assert "in all batches of their course" in plan.text
+        assert ["removed", "removed"] == await removed(one, plan, visitor)
+
+
 @pytest.mark.parametrize("header", ["Course title,Batch name,Learner ID,E-mail", "Course,Batch,Learner ID,E-mail"])
 async def test_names_of_courses_and_batches_beside_learner_ids_are_no_dead_end(tmp_path: Path, header: str) -> None:
     async with site_of(tmp_path) as (one, visitor):

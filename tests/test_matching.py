@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from bulkremove.domain.table import Table
 from bulkremove.reading.columns import possible_matches
 from bulkremove.reading.options import Match, ReadOptions
 from bulkremove.reading.reader import read
+from bulkremove.reading.table import WITHOUT_BATCH
 from tests.cli_fixtures import SAMPLES, Bulkremove, environment
 from tests.virtual_time import run
 
@@ -290,6 +291,15 @@ def test_a_learner_id_in_all_batches_is_looked_for_in_their_rosters() -> None:
     assert "22" == one.columns[one.roles.batch][0]
 
 
+def test_without_a_column_for_the_batch_all_batches_of_the_course_are_searched() -> None:
+    lists = Lists(rosters={"21": Roster(replace(SPRING, learners=1), (ANN,)), "22": Roster(AUTUMN, (CY,))})
+    rows = table("Fire safety,cy@example.com", "", "Fire safety,bo@example.com", header="Course title,E-mail")
+    assert (1, True) == (rows.empty_rows, WITHOUT_BATCH in rows.reading_notes)
+    one = resolved(rows, lists)
+    assert ["", "The batches of course 1 have no learner with this e-mail address."] == details(one)
+    assert ("1", "22", CY.id) == tuple(one.columns[column][0] for column in one.roles)
+
+
 @pytest.mark.parametrize(
     ("header", "possible"),
     [
@@ -297,7 +307,9 @@ def test_a_learner_id_in_all_batches_is_looked_for_in_their_rosters() -> None:
         ("Course,Batch title,Learner ID", [Match.LEARNER_ID]),
         ("Course,Batch,Learner ID,E-mail", []),
         ("Course,Batch,E-mail,Employee ID", [Match.EMAIL, Match.EMPLOYEE_ID]),
-        ("Course,Learner ID,E-mail", []),
+        ("Course,Learner ID,E-mail", [Match.LEARNER_ID]),
+        ("Course title,E-mail", [Match.EMAIL]),
+        ("Batch,E-mail", []),
     ],
 )
 def test_only_what_can_work_is_offered(header: str, possible: list[Match]) -> None:

@@ -19,13 +19,11 @@ from bulkremove.domain.plan import Plan
 from bulkremove.domain.row import Exclusion, Roles, Status
 from bulkremove.domain.table import Table
 from bulkremove.reading.columns import by_name
-from bulkremove.reading.options import ROLES, Match
+from bulkremove.reading.options import ALL_BATCHES, ROLES, Match
 from bulkremove.zoho.listings import unexpected_fields
 
 HEADINGS = {"course": "Course ID", "batch": "Batch ID", "learner": "Learner ID"}
 """Of the columns that are added."""
-ALL_BATCHES = "*"
-"""In the cell of the batch: the learner is looked for in all batches of the course. A blank cell may be a mistake."""
 _KEYS: Mapping[Match, Callable[[Learner], str]] = {
     Match.EMAIL: lambda learner: learner.email,
     Match.EMPLOYEE_ID: lambda learner: learner.employee_id,

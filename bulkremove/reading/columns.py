@@ -99,8 +99,11 @@ def _match_hint(header: Sequence[str], match: Match | None) -> str:
 
 
 def possible_matches(header: Sequence[str]) -> list[Match]:
-    """By what a file with these headings could be matched; a file that has learner ids by nothing else."""
-    possible = [match for match in Match if all(by_name(header, role, match) for role in ROLES)]
+    """By what a file with these headings could be matched; a file that has learner ids by nothing else.
+
+    Without a column for the batch, the learners are looked for in all batches of their course.
+    """
+    possible = [match for match in Match if all(by_name(header, role, match) for role in ("course", "learner"))]
     if Match.LEARNER_ID not in possible:
         return possible
     return [] if has_roles(header) else [Match.LEARNER_ID]

@@ -21,6 +21,10 @@ class Hidden(StrEnum):
     INCLUDE = "include"
 
 
+ALL_BATCHES = "*"
+"""In the cell of the batch: the learner is looked for in all batches of the course. A blank cell may be a mistake."""
+
+
 class Match(StrEnum):
     """By what the learners of a file are matched whose courses and batches may be names. Learners never by name."""
 

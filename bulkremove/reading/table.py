@@ -10,10 +10,12 @@ from bulkremove.domain.row import Exclusion, Roles
 from bulkremove.domain.table import Choices, Table
 from bulkremove.reading import columns, damaged_ids, groups, heading_row, previous_report, row_choice
 from bulkremove.reading.grid import Grid, filled
-from bulkremove.reading.options import Hidden, ReadOptions
+from bulkremove.reading.options import ALL_BATCHES, Hidden, ReadOptions
 from bulkremove.reading.short_rows import refuse_short_rows
 from bulkremove.reading.struck_text import struck_rows
 
+_BATCH_HEADING = "Batch"
+WITHOUT_BATCH = "The file has no column for the batch, so each learner is looked for in all batches of their course."
 FIRST_ROWS = 5
 """Rows that are shown with the headings when the user must choose the columns."""
 
@@ -25,6 +27,12 @@ def build_table(grid: Grid, name: str, options: ReadOptions) -> Table:
         _trim_width(grid, top, name)
         header = header[: len(grid.columns)]
     own_columns = previous_report.report_columns(header, name)
+    if options.match and "batch" not in options.columns and not columns.by_name(header, "batch", options.match):
+        header = (*header, _BATCH_HEADING)
+        is_empty = [not any(filled(column[i]) for column in grid.columns) for i in range(len(grid.numbers))]
+        grid.columns.append(["" if one else ALL_BATCHES for one in is_empty])
+        grid.columns[-1][top] = _BATCH_HEADING
+        grid.notes.append(WITHOUT_BATCH)
     first_rows = range(top + 1, min(top + 1 + FIRST_ROWS, len(grid.numbers)))
     rows = [[damaged_ids.cell_text(column[i]) for column in grid.columns] for i in first_rows]
     roles = columns.find_roles(header, options.columns, name, rows, options.match)
