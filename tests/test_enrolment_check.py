@@ -283,7 +283,7 @@ def test_what_was_compared_is_said() -> None:
     )
     assert "compared with column 'e-mail', names with 'name'" in checked(planned("1,,"), roster(1)).notes[0]
     one = planned("1,,ann1@example.com", "2,,-", "3,,")
-    assert checked(one, roster(1, 2, 3)).notes[0].endswith("In 1 of 3 rows both have one.")
+    assert checked(one, roster(1, 2, 3)).notes[0].endswith("1 of 3 rows have an address both in the file and in Zoho.")
 
 
 # --- over the command line -----------------------------------------------------------------------------------

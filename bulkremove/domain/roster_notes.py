@@ -63,5 +63,5 @@ def compared_text(
         instead = f" Names are compared ({names})." if names else ""
         return f"No column of the file is known to have the learners' e-mail addresses, so none are compared.{instead}"
     also = f", names with {names}" if names else ""
-    of_rows = f" In {rows:,} of {removals:,} rows both have one." if rows < removals else ""
+    of_rows = f" {rows:,} of {removals:,} rows have an address both in the file and in Zoho." if rows < removals else ""
     return f"Zoho's e-mail addresses are compared with column {header[email]!r}{also}.{of_rows}"
