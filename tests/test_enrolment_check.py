@@ -348,6 +348,13 @@ def test_rows_of_another_address_are_sent_if_a_person_says_so(program: Bulkremov
     assert "--include-mismatched" in sent.stdout.splitlines()[-2], "the command runs exactly this plan"
     done = program("run", str(file), "--check", "--include-mismatched", "--yes", *options)
     assert 0 == done.returncode, done.stderr
+    job = json.loads(program("jobs", "--json").stdout)[0]["job"]
+    assert 0 == program("report", job, "-o", str(tmp_path / "told.csv")).returncode
+    with (tmp_path / "told.csv").open(encoding="utf-8-sig", newline="") as report:
+        rows = list(csv.DictReader(report))
+    who = "This learner id is that of Learner 0001, learner0001@example.com in Zoho"
+    assert f'{who}, and the file names "else@example.com"; it was sent as a person decided.' in rows[-1]["detail"]
+    assert not any("as a person decided" in row["detail"] for row in rows[:-1])
     assert "included mismatched 1" in program("audit").stdout.replace("_", " ").replace(":", ""), program(
         "audit"
     ).stdout

@@ -244,6 +244,10 @@ async def test_the_page_asks_zoho_shows_the_people_and_lets_rows_of_another_addr
         assert "Would be removed</dt><dd>2<" in ticked.text
         assert "has another e-mail address in the file" in ticked.text
         assert ["removed", "removed", "identity_mismatch", "not_enrolled"] == await removed(one, ticked, visitor)
+        job = (await one.app.jobs.all())[0]
+        rows = (await visitor.get(f"/jobs/{job.id}/rows?q=else@example.com")).text
+        assert "is that of Learner 0001, learner0001@example.com in Zoho" in rows
+        assert 1 == rows.count("it was sent as a person decided")
         assert "included_mismatched" in [entry.act for entry in await one.app.audit.newest(20, EVERY_ACCOUNT)]
 
 

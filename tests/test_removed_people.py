@@ -81,3 +81,24 @@ async def test_a_retry_keeps_who_the_learners_are(tmp_path: Path) -> None:
         await app.jobs.cancel(job.id, by="jo")
         again = await app.plans.retry(job.id, unknown_checked=False)
         assert ["478346000002000000", "478346000002000001"] == [one.record_number for one in again.plan.people.values()]
+
+
+async def test_a_retry_keeps_that_the_file_names_somebody_else(tmp_path: Path) -> None:
+    app = App(Settings(tmp_path / "home"), environ={}, sandbox=SandboxOptions(world(tmp_path), 60.0))
+    with closing(app):
+        file, facts = leavers(tmp_path, [0, 1], i1="else@example.com"), {"folder": tmp_path, "by": "jo"}
+        preview = await app.plans.preview(file, name=file.name, options=ReadOptions())
+        preview = await app.enrolment_checks.check(preview, is_asked=True, include_mismatched=True)
+        for _ in range(2):
+            job = await app.confirmations.submit(
+                preview,
+                consent=Consent(yes=True),
+                prepared_by=("jo",),
+                front_end=FrontEnd.COMMAND,
+                **facts,  # type: ignore[arg-type] # each for its parameter
+            )
+            await app.jobs.cancel(job.id, by="jo")
+            same, other = [row.detail for row in await app.reports.outcomes(await app.jobs.find(job.id))]
+            assert "person decided" not in same
+            assert 'the file names "else@example.com"; it was to be sent as a person decided.' in other
+            preview = await app.plans.retry(job.id, unknown_checked=False)

@@ -195,7 +195,7 @@ def compare(
         if removal in sent and not is_mismatch:
             continue
         compared += is_compared and index not in repeated
-        people[index] = learner
+        people[index] = replace(learner, other_email=quoted(stated)) if is_mismatch else learner
         found = []
         if COMPLETE.fullmatch(learner.progress.strip()):
             found.append(Flag.COMPLETED)

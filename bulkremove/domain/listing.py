@@ -39,6 +39,8 @@ class Learner:
     progress: str = ""
     record_number: str = ""
     """The employee's record number (erecno), by which Zoho enrols somebody."""
+    other_email: str = ""
+    """The addresses, quoted, by which a file names this learner, where Zoho has none of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from bulkremove.domain.doubts import Doubt, DoubtCode
-from bulkremove.domain.listing import Roster
+from bulkremove.domain.listing import Learner, Roster
 from bulkremove.domain.plan import Plan
 
 _NAMED = 3
@@ -65,3 +65,9 @@ def compared_text(
     also = f", names with {names}" if names else ""
     of_rows = f" {rows:,} of {removals:,} rows have an address both in the file and in Zoho." if rows < removals else ""
     return f"Zoho's e-mail addresses are compared with column {header[email]!r}{also}.{of_rows}"
+
+
+def mismatch_text(person: Learner) -> str:
+    """Whom Zoho and the file name for one learner id, of a row with another address; without a full stop."""
+    who = ", ".join(filter(None, [person.name, person.email]))
+    return f"This learner id is that of {who} in Zoho, and the file names {person.other_email}"

@@ -12,6 +12,7 @@ from bulkremove.domain.attempt import Attempt, LookupResult, Note, Outcome, Pend
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.job import Job, Tally
 from bulkremove.domain.plan import OtherJob, ProtectedLearners
+from bulkremove.domain.roster_notes import mismatch_text
 from bulkremove.domain.row import UNSETTLED, Removal, RowState, Status
 from bulkremove.storage.interface.records import Record
 from bulkremove.storage.sqlite.database import Database
@@ -264,6 +265,10 @@ def _outcome(
     status, detail = _reported(row["state"], row["detail"], job)
     if row["number"] in undone_texts and status in _DONE:
         detail = f"{detail} {undone_texts[row['number']]}".lstrip()
+    person = person_of(row["learner"], row["person"])
+    if person and person.other_email and not job.is_enrolment:
+        sent = "was sent" if row["attempts"] else "was to be sent"
+        detail = f"{detail} {mismatch_text(person)}; it {sent} as a person decided.".lstrip()
     is_open = row["state"] in SETTLED_BY_END
     return Outcome(
         row["position"],
@@ -277,7 +282,7 @@ def _outcome(
         row["first_sent_at"],
         job.finished_at if is_open and job.state.is_over else row["finished_at"],
         tuple(notes.get(row["position"], ())),
-        person_of(row["learner"], row["person"]),
+        person,
     )
 
 
