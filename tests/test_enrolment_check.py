@@ -345,6 +345,9 @@ def test_rows_of_another_address_are_sent_if_a_person_says_so(program: Bulkremov
     assert (3, True) == (held.returncode, "identity mismatch 1" in held.stdout + held.stderr), held.stderr
     sent = program("preview", str(file), "--check", "--include-mismatched", *options)
     assert "another e-mail address in the file, and is sent as a person decided" in sent.stdout
+    assert "Another   1 learner is somebody else in Zoho, and is sent as a person decided" in sent.stdout
+    assert "row 3: This learner id is that of Learner 0001, learner0001@example.com in Zoho, and the" in sent.stdout
+    assert "Another   " not in shown.stdout
     assert "--include-mismatched" in sent.stdout.splitlines()[-2], "the command runs exactly this plan"
     done = program("run", str(file), "--check", "--include-mismatched", "--yes", *options)
     assert 0 == done.returncode, done.stderr

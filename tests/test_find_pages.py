@@ -243,6 +243,12 @@ async def test_the_page_asks_zoho_shows_the_people_and_lets_rows_of_another_addr
         ticked = await visitor.post(f"{plan.url}/mismatched", row="3")
         assert "Would be removed</dt><dd>2<" in ticked.text
         assert "has another e-mail address in the file" in ticked.text
+        warned = ticked.text.partition("1 learner is somebody else in Zoho, and is sent as a person decided")[2]
+        confirmation = warned.partition('id="confirm"')[0]
+        assert ("Row 3: This learner id is that of Learner 0001" in confirmation, "Row 4" in confirmation) == (
+            True,
+            False,
+        )
         assert ["removed", "removed", "identity_mismatch", "not_enrolled"] == await removed(one, ticked, visitor)
         job = (await one.app.jobs.all())[0]
         rows = (await visitor.get(f"/jobs/{job.id}/rows?q=else@example.com")).text

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from bulkremove.cli import exit_codes
 from bulkremove.cli.console import Screen, printable
 from bulkremove.domain.operation import ENROLL_LEARNER, Words
+from bulkremove.domain.roster_notes import mismatch_text
 from bulkremove.domain.row import UNPLANNED, Status
 from bulkremove.platform.local_time import local
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from bulkremove.domain.enrolment_check import EnrolmentCheck
     from bulkremove.domain.plan import Plan
 
+_MISMATCHED = ("learner is somebody else in Zoho, and is", "learners are somebody else in Zoho, and are")
 _MAX_ITEMS = 20
 """Courses, batches, and rows of each status that are listed."""
 
@@ -100,6 +102,12 @@ def lines(preview: Preview, command: str | None) -> Iterator[str]:
     calls = f"{pluralize(plan.removals, 'call', 'calls')} at the limit: about {duration(preview.seconds)}"
     yield f"Time      {calls}, until {local(preview.ends_at):%Y-%m-%d %H:%M %Z}"
     yield f"Plan      {plan.hash}"
+    if mismatched := [] if preview.is_enrolment else plan.sent_mismatched:
+        yield f"Another   {pluralize(len(mismatched), *_MISMATCHED)} sent as a person decided"
+        for index in mismatched[:_MAX_ITEMS]:
+            yield f"          row {table.numbers[index]}: {printable(mismatch_text(plan.people[index]))}"
+        if len(mismatched) > _MAX_ITEMS:
+            yield f"          ... and {len(mismatched) - _MAX_ITEMS:,} more"
     for doubt in plan.doubts:
         yield f"Doubt     {printable(doubt.text)}"
     if preview.refusal:

@@ -94,6 +94,11 @@ class Plan:
         """Whether its host can only be a sandbox on this machine."""
         return is_sandbox(self.host)
 
+    @property
+    def sent_mismatched(self) -> list[int]:
+        """The rows (by index) that are sent, as a person decided, though the file names somebody else than Zoho."""
+        return [i for i, person in sorted(self.people.items()) if person.other_email and i not in self.excluded]
+
     def removal(self, index: int) -> Removal:
         """Return the ids of the row at this index of the table (from 0), even if it is excluded."""
         course, batch, learner = self.ids

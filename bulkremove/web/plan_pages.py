@@ -24,6 +24,7 @@ from bulkremove.domain.listing import Learner
 from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.domain.permissions import Permission
 from bulkremove.domain.plan import PlannedRow
+from bulkremove.domain.roster_notes import mismatch_text
 from bulkremove.domain.row import Status
 from bulkremove.domain.table import SANDBOX_MARK, column_letter
 from bulkremove.platform.secure_files import private_folder
@@ -129,6 +130,7 @@ class PlanPages:
         context |= {"open_rows": sum(plan.open_in.values()), "open_in": open_in, "roles": roles}
         checks = self._uploads.app_of(upload).enrolment_checks
         context |= {"check": preview.check, "mismatched": mismatched_rows(preview), "cost": checks.cost(plan)}
+        context |= {"sent_mismatched": plan.sent_mismatched, "mismatch_text": mismatch_text, "most": MAX_MISMATCHED}
         context |= {"people": people_by_row(preview, rows), "undo_text": undo_text(plan, PUT_BACK)}
         context |= {"must_check": self._app.settings.enrolment_check == "always"}
         context |= {"may_check": plan.removals and plan.client and self._app.settings.enrolment_check != "never"}
