@@ -35,6 +35,7 @@ from bulkremove.engine.responses import response_of
 from bulkremove.platform.system_clock import SystemClock
 from bulkremove.reading.options import ReadOptions
 from bulkremove.reading.reader import read
+from bulkremove.report import RowSelection
 from bulkremove.sandbox import build_sandbox
 from bulkremove.zoho.client import Admission, Exchange
 from bulkremove.zoho.response_kind import ResponseKind
@@ -628,3 +629,46 @@ async def test_whoever_a_later_job_removed_again_can_be_put_back_again(tmp_path:
         one.enrolled.add(Removal(COURSE, BATCH, learner(0)))
         await one.run(await one.planned(0, check=False))
         assert {3} == set(await one.app.reenrolments.put_back(job))
+
+
+async def removed_and_put_back_twice(one: Home) -> list[Job]:
+    """Four jobs: each person of the first is removed, put back, removed again, and one of them put back again."""
+    first = await one.planned(0, 1)
+    await one.run(first)
+    back = await one.put_back(first)
+    await one.run(back)
+    new = sorted(removal.learner for removal in one.enrolled if removal.learner.startswith(NEW_LEARNER))
+    file = one.folder / "again.csv"
+    file.write_text("\n".join(["course,batch,learner", *(f"{COURSE},{BATCH},{one_id}" for one_id in new)]))
+    preview = await one.app.plans.preview(file, name=file.name, options=ReadOptions(), include_open=True)
+    again = await one.submit(await one.app.enrolment_checks.check(preview, is_asked=True))
+    await one.run(again)
+    last = await one.put_back(again, [2])
+    await one.run(last)
+    return [await one.app.jobs.find(job.id) for job in (first, back, again, last)]
+
+
+async def test_a_report_tells_the_last_that_became_of_a_person(tmp_path: Path) -> None:
+    async with home(tmp_path) as one:
+        first, back, again, last = await removed_and_put_back_twice(one)
+        details = {job.id: [row.detail for row in await one.app.reports.outcomes(job)] for job in (first, back, again)}
+        for job in (first, back, again):
+            assert f"Job {last.id} put this person back on " in details[job.id][0], job
+            assert 1 == details[job.id][0].count(" on 20"), "one event is told"
+        for job in (first, back):
+            assert f"Job {again.id} removed this person again on " in details[job.id][1], job
+            assert 1 == details[job.id][1].count(" on 20"), "one event is told"
+        assert " on 20" not in details[again.id][1] + str(await one.app.reports.outcomes(last))
+
+
+async def test_whoever_is_back_by_a_later_job_is_on_no_list_of_people_to_enrol(tmp_path: Path) -> None:
+    async with home(tmp_path) as one:
+        first, _, again, last = await removed_and_put_back_twice(one)
+        for job in (first, again):
+            path = tmp_path / f"{job.id}.csv"
+            await one.app.reports.write(job.id, path, rows=RowSelection.UNDO, by="jo")
+            rows = [*csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines())]
+            assert [record(1)] == [row["zoho_record_number"] for row in rows], job
+            assert [2] == [*await one.app.reenrolments.put_back(job)]
+            plan = (await one.app.reenrolments.preview(job.id, None)).plan
+            assert (1, True) == (plan.removals, f"Job {last.id} put this person back" in plan.excluded[0].detail)

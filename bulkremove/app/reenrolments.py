@@ -114,7 +114,7 @@ class Reenrolments:
                         details[row.number] = f"Unknown in job {other.id}: {_LOOK_UP}"
                     elif row.status in (Status.REFUSED, Status.UNKNOWN):
                         details.pop(row.number, None)
-        return details
+        return details | {row.number: row.undone for row in await self._reports.outcomes(job) if row.undone}
 
 
 def _table(job: Job, rows: Sequence[Outcome], put_back: Mapping[int, str]) -> Table:

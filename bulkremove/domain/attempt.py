@@ -133,6 +133,8 @@ class Outcome:
     """What people found out later; the status does not change with them."""
     person: Learner | None = None
     """Who the learner was when the plan was made, by Zoho's list; None where it is not known."""
+    undone: str = ""
+    """Which job did the opposite since, as the last change that is known of this person; empty if none did."""
 
     @property
     def last_seen(self) -> LookupResult | None:

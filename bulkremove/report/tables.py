@@ -63,7 +63,7 @@ class RowSelection(StrEnum):
     """Rows that were not sent. ``unknown`` rows are not among them: a person must look them up first, and
     ``retry --unknown-checked`` sends them then."""
     UNDO = "undo"
-    """Rows that this job removed, for a person who must enroll the learners again."""
+    """Rows that this job removed and no later one put back, for a person who must enroll the learners again."""
 
 
 _STATUSES = {
@@ -76,13 +76,20 @@ _STATUSES = {
 def select(outcomes: Iterable[Outcome], rows: RowSelection) -> list[Outcome]:
     """The selected rows, whose cells are those of the input file.
 
-    Whom a person found gone was removed, too.
+    Whom a person found gone was removed, too; whom a later job put back is on no list of people to enrol again.
     """
     return [
         outcome
         for outcome in outcomes
-        if outcome.status in _STATUSES[rows]
-        or (rows is RowSelection.UNDO and outcome.status is Status.UNKNOWN and outcome.last_seen is LookupResult.GONE)
+        if not (rows is RowSelection.UNDO and outcome.undone)
+        and (
+            outcome.status in _STATUSES[rows]
+            or (
+                rows is RowSelection.UNDO
+                and outcome.status is Status.UNKNOWN
+                and outcome.last_seen is LookupResult.GONE
+            )
+        )
     ]
 
 

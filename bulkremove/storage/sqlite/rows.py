@@ -21,7 +21,7 @@ from bulkremove.storage.sqlite.records import write_records
 from bulkremove.storage.sqlite.row_values import person_of
 from bulkremove.storage.sqlite.tallies import SETTLED_BY_END, tallies_of, tally_of
 from bulkremove.storage.sqlite.transaction import Reader, Transaction
-from bulkremove.storage.sqlite.undone import find_undone_texts, undone_rows
+from bulkremove.storage.sqlite.undone import LaterChange, later_changes, undone_rows
 from bulkremove.storage.sqlite.wordings import withdraw_refuted
 
 R = TypeVar("R")
@@ -52,14 +52,12 @@ class SqliteRows:
         return await self._database.read_long(lambda: work(self._outcomes(job)))
 
     def _outcomes(self, job: Job) -> Iterator[Outcome]:
-        notes, undone_texts = self._database.read_now(
-            lambda reader: (_notes(reader, job.id), find_undone_texts(reader, job))
-        )
+        notes, later = self._database.read_now(lambda reader: (_notes(reader, job.id), later_changes(reader, job)))
         after = -1
 
         def page(reader: Reader) -> Sequence[Outcome]:
             rows = reader.execute(_ROWS.page_of_rows, job=job.id, after=after, limit=ROWS_PER_QUERY)
-            return [_outcome(row, job, notes, undone_texts) for row in rows]
+            return [_outcome(row, job, notes, later) for row in rows]
 
         while outcomes := self._database.read_now(page):
             yield from outcomes
@@ -70,9 +68,9 @@ class SqliteRows:
         filters = {"job": job.id, "states": json.dumps(states), "text": text.casefold()}
 
         def search(reader: Reader) -> Sequence[Outcome]:
-            notes, undone_texts = _notes(reader, job.id), find_undone_texts(reader, job)
+            notes, later = _notes(reader, job.id), later_changes(reader, job)
             rows = reader.execute(_ROWS.search_rows, **filters, limit=limit, offset=offset)
-            return [_outcome(row, job, notes, undone_texts) for row in rows]
+            return [_outcome(row, job, notes, later) for row in rows]
 
         return [*await self._database.read_long(lambda: self._database.read_now(search))]
 
@@ -259,16 +257,17 @@ def _attempts(reader: Reader, job_id: str, first: int, last: int) -> Mapping[int
 
 
 def _outcome(
-    row: sqlite3.Row, job: Job, notes: Mapping[int, Sequence[Note]], undone_texts: Mapping[int, str]
+    row: sqlite3.Row, job: Job, notes: Mapping[int, Sequence[Note]], later: Mapping[int, LaterChange]
 ) -> Outcome:
-    """Return the outcome of a row. ``undone_texts``: by row number, the sentence that is added to the detail."""
+    """The outcome of a row. ``later``: what became of its person since, by the rows' numbers."""
     status, detail = _reported(row["state"], row["detail"], job)
-    if row["number"] in undone_texts and status in _DONE:
-        detail = f"{detail} {undone_texts[row['number']]}".lstrip()
     person = person_of(row["learner"], row["person"])
     if person and person.other_email and not job.is_enrolment:
         sent = "was sent" if row["attempts"] else "was to be sent"
         detail = f"{detail} {mismatch_text(person)}; it {sent} as a person decided.".lstrip()
+    change = later.get(row["number"])
+    if change and status in _DONE:
+        detail = f"{detail} {change.text}".lstrip()
     is_open = row["state"] in SETTLED_BY_END
     return Outcome(
         row["position"],
@@ -283,6 +282,7 @@ def _outcome(
         job.finished_at if is_open and job.state.is_over else row["finished_at"],
         tuple(notes.get(row["position"], ())),
         person,
+        change.text if change and change.is_undone else "",
     )
 
 

@@ -170,6 +170,27 @@ WHERE own.job = :job AND job.operation = 'remove learner from batch' AND mine.op
         AND same_organization.host = mine.host)
     AND other.state IN ('removed', 'removed_inferred', 'unknown');
 
+-- name: rows_of_people_since
+-- What jobs did later with the people of a job's rows, or may have, the oldest first; each with what a person saw last.
+-- By the learner id that they had, or by the record number.
+WITH own AS (SELECT row.number, row.course, row.batch, row.finished_at, mine.rowid AS made, mine.host, mine.client,
+        iif(mine.operation = 'enrol learner in batch', row.person ->> '$.id', row.learner) AS learner,
+        iif(mine.operation = 'enrol learner in batch', row.learner, row.person ->> '$.record_number') AS record_number
+    FROM row JOIN job AS mine ON mine.id = row.job WHERE row.job = :job AND row.finished_at IS NOT NULL)
+SELECT own.number, job.id, job.account, job.operation, other.state, other.finished_at, (SELECT result FROM note
+    WHERE note.job = other.job AND note.position = other.position AND result != '' ORDER BY note.id DESC LIMIT 1) AS found
+FROM own CROSS JOIN row AS other ON (other.learner = own.learner OR other.learner = own.record_number
+    OR other.person ->> '$.id' = own.learner OR other.person ->> '$.record_number' = own.record_number)
+JOIN job ON job.id = other.job
+WHERE job.host = own.host AND other.batch = own.batch AND other.course = own.course AND other.job != :job
+    AND (iif(job.operation = 'enrol learner in batch', other.person ->> '$.id', other.learner) = own.learner
+        OR iif(job.operation = 'enrol learner in batch', other.learner, other.person ->> '$.record_number') = own.record_number)
+    AND job.client IN (SELECT other FROM same_organization WHERE same_organization.client = own.client
+        AND same_organization.host = own.host)
+    AND other.state IN ('removed', 'removed_inferred', 'enrolled', 'unknown')
+    AND (other.finished_at > own.finished_at OR (other.finished_at = own.finished_at AND job.rowid > own.made))
+ORDER BY other.finished_at, job.rowid;
+
 -- name: removed_since
 -- A job that was made to remove a person, whom a row enrols, after the enrolment's job was planned.
 -- By the learner id that they had before, or by the record number.
