@@ -52,12 +52,12 @@ class SqliteRows:
         return await self._database.read_long(lambda: work(self._outcomes(job)))
 
     def _outcomes(self, job: Job) -> Iterator[Outcome]:
-        notes, later = self._database.read_now(lambda reader: (_notes(reader, job.id), later_changes(reader, job)))
+        notes = self._database.read_now(lambda reader: _notes(reader, job.id))
         after = -1
 
         def page(reader: Reader) -> Sequence[Outcome]:
             rows = reader.execute(_ROWS.page_of_rows, job=job.id, after=after, limit=ROWS_PER_QUERY)
-            return [_outcome(row, job, notes, later) for row in rows]
+            return _outcomes_of(reader, rows.fetchall(), job, notes)
 
         while outcomes := self._database.read_now(page):
             yield from outcomes
@@ -68,9 +68,8 @@ class SqliteRows:
         filters = {"job": job.id, "states": json.dumps(states), "text": text.casefold()}
 
         def search(reader: Reader) -> Sequence[Outcome]:
-            notes, later = _notes(reader, job.id), later_changes(reader, job)
             rows = reader.execute(_ROWS.search_rows, **filters, limit=limit, offset=offset)
-            return [_outcome(row, job, notes, later) for row in rows]
+            return _outcomes_of(reader, rows.fetchall(), job, _notes(reader, job.id))
 
         return [*await self._database.read_long(lambda: self._database.read_now(search))]
 
@@ -254,6 +253,14 @@ def _attempts(reader: Reader, job_id: str, first: int, last: int) -> Mapping[int
     for position, *values in reader.execute(_ATTEMPTS.list_attempts, job=job_id, first=first, last=last):
         attempts[position].append(Attempt(*values))
     return attempts
+
+
+def _outcomes_of(
+    reader: Reader, rows: Sequence[sqlite3.Row], job: Job, notes: Mapping[int, Sequence[Note]]
+) -> Sequence[Outcome]:
+    """The outcomes of some rows of a job, with what became of their people since."""
+    later = later_changes(reader, job, [row["position"] for row in rows])
+    return [_outcome(row, job, notes, later) for row in rows]
 
 
 def _outcome(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,10 +33,10 @@ class LaterChange:
     is_undone: bool
 
 
-def later_changes(reader: Reader, job: Job) -> Mapping[int, LaterChange]:
-    """The last change that another job made, or may have, after each row of a job, by the rows' numbers."""
-    changes = {}
-    for number, other, account, operation, state, at, found in reader.execute(_ROWS.rows_of_people_since, job=job.id):
+def later_changes(reader: Reader, job: Job, positions: Sequence[int]) -> Mapping[int, LaterChange]:
+    """The last change that another job made, or may have, after each of some rows of a job, by their numbers."""
+    changes, values = {}, {"job": job.id, "positions": json.dumps(positions)}
+    for number, other, account, operation, state, at, found in reader.execute(_ROWS.rows_of_people_since, **values):
         is_back = operation == ENROLL_LEARNER.name
         if state == Status.UNKNOWN and found and (found == LookupResult.STILL_THERE) is not is_back:
             continue  # a person saw that it had no effect

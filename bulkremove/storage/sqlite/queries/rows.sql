@@ -171,12 +171,13 @@ WHERE own.job = :job AND job.operation = 'remove learner from batch' AND mine.op
     AND other.state IN ('removed', 'removed_inferred', 'unknown');
 
 -- name: rows_of_people_since
--- What jobs did later with the people of a job's rows, or may have, the oldest first; each with what a person saw last.
+-- What jobs did later with the people of some rows of a job, or may have, the oldest first; each with what a person saw last.
 -- By the learner id that they had, or by the record number.
 WITH own AS (SELECT row.number, row.course, row.batch, row.finished_at, mine.rowid AS made, mine.host, mine.client,
         iif(mine.operation = 'enrol learner in batch', row.person ->> '$.id', row.learner) AS learner,
         iif(mine.operation = 'enrol learner in batch', row.learner, row.person ->> '$.record_number') AS record_number
-    FROM row JOIN job AS mine ON mine.id = row.job WHERE row.job = :job AND row.finished_at IS NOT NULL)
+    FROM row JOIN job AS mine ON mine.id = row.job WHERE row.job = :job AND row.finished_at IS NOT NULL
+        AND row.position IN (SELECT value FROM json_each(:positions)))
 SELECT own.number, job.id, job.account, job.operation, other.state, other.finished_at, (SELECT result FROM note
     WHERE note.job = other.job AND note.position = other.position AND result != '' ORDER BY note.id DESC LIMIT 1) AS found
 FROM own CROSS JOIN row AS other ON (other.learner = own.learner OR other.learner = own.record_number
