@@ -672,3 +672,36 @@ async def test_whoever_is_back_by_a_later_job_is_on_no_list_of_people_to_enrol(t
             assert [2] == [*await one.app.reenrolments.put_back(job)]
             plan = (await one.app.reenrolments.preview(job.id, None)).plan
             assert (1, True) == (plan.removals, f"Job {last.id} put this person back" in plan.excluded[0].detail)
+
+
+async def test_a_job_says_that_a_later_one_put_the_people_back_already(tmp_path: Path) -> None:
+    async with home(tmp_path) as one:
+        first = await one.planned(0, 1)
+        await one.run(first)
+        older = await one.app.reenrolments.preview(first.id, None)
+        one.enrolled.add(Removal(COURSE, BATCH, learner(0)))  # by hand, under the learner id that they had
+        async with one.app.listings.open(is_fresh=True):  # the lists of before are not kept
+            again = await one.planned(0, name="again.csv")
+        await one.run(again)
+        last = await one.put_back(again)
+        await one.run(last)
+        ended = await one.run(await one.submit(older))
+        rows = await one.app.reports.outcomes(ended.job)
+        assert [Status.DONE_BEFORE, Status.ENROLLED] == [row.status for row in rows], rows[0]
+        assert f"Job {last.id} put this person back meanwhile. Not sent." == rows[0].detail
+
+
+async def test_the_plan_of_a_retry_says_that_its_people_were_to_be_put_back(tmp_path: Path) -> None:
+    async with site_of(tmp_path) as (one, visitor):
+        plan = await visitor.upload(leavers(tmp_path, [0, 1]).read_text())
+        await removed(one, await looked_up(visitor, await visitor.post(f"{plan.url}/lookup")), visitor)
+        job = (await one.app.jobs.all())[0]
+        preview = await one.app.reenrolments.preview(job.id, None)
+        facts: dict[str, Any] = {"folder": tmp_path, "prepared_by": ("jo",), "by": "jo"}
+        consent = Consent(yes=True)
+        back = await one.app.confirmations.submit(preview, consent=consent, front_end=FrontEnd.COMMAND, **facts)
+        await one.app.jobs.cancel(back.id, by="jo")
+        shown = (await looked_up(visitor, await visitor.post(f"/jobs/{back.id}/retry"))).text
+        assert f'href="/jobs/{back.id}"' in shown
+        assert "These people were removed by" not in shown
+        assert "was to put these people back, and did not" in shown

@@ -240,6 +240,8 @@ def done_elsewhere(done: DoneElsewhere, attempts: Sequence[Attempt]) -> Verdict:
         note = ". Note there what you find" if done.job else ""
         return unknown_verdict(f"{place} may have done the same, which is unknown too{note}")
     words = f"{job[0].upper()}{job[1:]} settled this meanwhile: {done.status.value}."
+    if done.status is Status.ENROLLED:
+        words = f"{job[0].upper()}{job[1:]} put this person back meanwhile."
     if done.was_seen:
         words = f"A person saw in Zoho People that this is done ({place})."
     if done.is_opposite:

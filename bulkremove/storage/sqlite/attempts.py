@@ -7,6 +7,7 @@ needs no further code. The clock is read within the transaction, after the wait 
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from typing import TypeVar
 
 from bulkremove.domain.attempt import Attempt, PendingRow, Permit
@@ -85,14 +86,14 @@ class SqliteAttempts:
             )
         removal = pending_row.removal
         ids = {"course": removal.course, "batch": removal.batch, "learner": removal.learner}
+        settled = transaction.execute(_ROWS.settled_elsewhere, job=pending_row.job, **ids).fetchone()
         for query, status in ((_ROWS.put_back_since, Status.ENROLLED), (_ROWS.removed_since, Status.REMOVED)):
             opposite = transaction.execute(query, job=pending_row.job, position=pending_row.position, **ids).fetchone()
-            if opposite is not None:
-                job_id, number = opposite
+            if opposite is not None and not _is_undone(opposite, settled):
+                job_id, number, _ = opposite
                 return DoneElsewhere(job_id, number, status, is_opposite=True)
-        settled = transaction.execute(_ROWS.settled_elsewhere, job=pending_row.job, **ids).fetchone()
         if settled is not None:
-            job_id, number, state, lookup_result = settled
+            job_id, number, state, lookup_result, _ = settled
             status = Status(SETTLED_BY_END.get(state, state))
             return DoneElsewhere(job_id, number, status, was_seen=status is Status.UNKNOWN and bool(lookup_result))
         slot = take_slot(transaction, rule, self._clock)
@@ -184,3 +185,10 @@ def _settle(
     )
     if changed.rowcount != 1:
         raise JournalFailed(f"Row {pending_row.number} of job {pending_row.job} is settled already and can't change.")
+
+
+def _is_undone(opposite: sqlite3.Row, settled: sqlite3.Row | None) -> bool:
+    """Whether a job did what a row aims at after another one had done the opposite."""
+    if settled is None or settled["state"] not in ("removed", "removed_inferred", "enrolled"):
+        return False
+    return opposite["finished_at"] is not None and settled["finished_at"] > opposite["finished_at"]

@@ -112,7 +112,7 @@ WHERE host = :host AND operation = :operation AND client IN (SELECT other FROM s
 WITH RECURSIVE retried(id) AS (SELECT retry_of FROM job WHERE id = :job AND retry_of IS NOT NULL
     UNION SELECT retry_of FROM job JOIN retried USING (id) WHERE retry_of IS NOT NULL)
 SELECT CASE job.account WHEN mine.account THEN other.job ELSE '' END, other.number, other.state, (SELECT result FROM note WHERE note.job = other.job
-    AND note.position = other.position AND result != '' ORDER BY note.id DESC LIMIT 1) AS found
+    AND note.position = other.position AND result != '' ORDER BY note.id DESC LIMIT 1) AS found, other.finished_at
 FROM row AS other JOIN job ON job.id = other.job JOIN job AS mine ON mine.id = :job
 WHERE other.learner = :learner AND other.batch = :batch AND other.course = :course AND other.job != :job
     AND job.host = mine.host AND job.operation = mine.operation
@@ -121,7 +121,7 @@ WHERE other.learner = :learner AND other.batch = :batch AND other.course = :cour
         OR ((other.state = 'unknown' OR (other.state = 'sending' AND job.state IN ('stopped', 'cancelled', 'finished')))
             AND (found = iif(mine.operation = 'enrol learner in batch', 'still_there', 'gone') OR (found IS NULL AND other.job NOT IN retried))))
     AND (coalesce(other.finished_at, job.finished_at) >= mine.planned_at OR job.rowid > mine.rowid)
-ORDER BY other.state IN ('unknown', 'sending') AND found IS NULL LIMIT 1;
+ORDER BY other.state IN ('unknown', 'sending') AND found IS NULL, other.finished_at DESC LIMIT 1;
 
 -- name: removed_before
 -- Which of some removals were confirmed to a job of an organisation, the newest last.
@@ -135,8 +135,8 @@ ORDER BY row.finished_at;
 
 -- name: put_back_since
 -- A job that was made to enrol the learner of a removal again, after the removal's job was planned.
--- Whatever became of it, somebody wants the person in the batch. The ids of a row that was not sent are in its cells only.
-SELECT CASE job.account WHEN mine.account THEN other.job ELSE '' END, other.number
+-- Whatever became of it, somebody wants the person in the batch. Ids of a row that was not sent stand in its cells only.
+SELECT CASE job.account WHEN mine.account THEN other.job ELSE '' END, other.number, other.finished_at
 FROM job JOIN row AS other ON other.job = job.id JOIN job AS mine ON mine.id = :job
 WHERE job.operation = 'enrol learner in batch' AND mine.operation = 'remove learner from batch'
     AND other.person ->> '$.id' = :learner AND coalesce(other.batch, other.cells ->> '$[1]') = :batch
@@ -144,7 +144,8 @@ WHERE job.operation = 'enrol learner in batch' AND mine.operation = 'remove lear
     AND job.client IN (SELECT other FROM same_organization AS own WHERE own.client = mine.client AND own.host = mine.host)
     AND (other.state IN ('enrolled', 'already_enrolled', 'done_before', 'refused', 'unknown', 'sending')
         OR (other.state = 'pending' AND job.state NOT IN ('stopped', 'cancelled', 'finished')))
-    AND (job.rowid > mine.rowid OR job.created_at >= mine.planned_at) LIMIT 1;
+    AND (job.rowid > mine.rowid OR job.created_at >= mine.planned_at)
+ORDER BY other.finished_at DESC NULLS FIRST LIMIT 1;
 
 -- name: rows_put_back_since
 -- The rows of a job whose learner a job was made to put back after that one was planned, each with this job.
@@ -195,7 +196,7 @@ ORDER BY other.finished_at, job.rowid;
 -- name: removed_since
 -- A job that was made to remove a person, whom a row enrols, after the enrolment's job was planned.
 -- By the learner id that they had before, or by the record number.
-SELECT CASE job.account WHEN mine.account THEN other.job ELSE '' END, other.number
+SELECT CASE job.account WHEN mine.account THEN other.job ELSE '' END, other.number, other.finished_at
 FROM job AS mine JOIN row AS own ON own.job = mine.id AND own.position = :position
 JOIN row AS other ON (other.learner = own.person ->> '$.id' OR other.person ->> '$.record_number' = :learner)
 JOIN job ON job.id = other.job
@@ -206,7 +207,8 @@ WHERE mine.id = :job AND job.operation = 'remove learner from batch' AND mine.op
     AND (other.state IN ('removed', 'removed_inferred', 'not_found', 'unknown', 'sending')
         OR (other.state = 'pending' AND job.state NOT IN ('stopped', 'cancelled', 'finished')))
     AND (job.rowid > mine.rowid OR (job.created_at >= mine.planned_at
-        AND (SELECT operation FROM job AS before WHERE before.id = mine.retry_of) IS NOT mine.operation)) LIMIT 1;
+        AND (SELECT operation FROM job AS before WHERE before.id = mine.retry_of) IS NOT mine.operation))
+ORDER BY other.finished_at DESC NULLS FIRST LIMIT 1;
 
 -- name: jobs_with_open_removals_of
 -- Jobs that may still send, or be made to retry, a row which this one has settled since they were planned.
