@@ -258,21 +258,17 @@ def _attempts(reader: Reader, job_id: str, first: int, last: int) -> Mapping[int
 def _outcomes_of(
     reader: Reader, rows: Sequence[sqlite3.Row], job: Job, notes: Mapping[int, Sequence[Note]]
 ) -> Sequence[Outcome]:
-    """The outcomes of some rows of a job, with what became of their people since."""
     later = later_changes(reader, job, [row["position"] for row in rows])
-    return [_outcome(row, job, notes, later) for row in rows]
+    return [_outcome(row, job, notes.get(row["position"], ()), later.get(row["number"])) for row in rows]
 
 
-def _outcome(
-    row: sqlite3.Row, job: Job, notes: Mapping[int, Sequence[Note]], later: Mapping[int, LaterChange]
-) -> Outcome:
-    """The outcome of a row. ``later``: what became of its person since, by the rows' numbers."""
+def _outcome(row: sqlite3.Row, job: Job, notes: Sequence[Note], change: LaterChange | None) -> Outcome:
+    """The outcome of a row. ``change``: what became of its person since."""
     status, detail = _reported(row["state"], row["detail"], job)
     person = person_of(row["learner"], row["person"])
     if person and person.other_email and not job.is_enrolment:
-        sent = "was sent" if row["attempts"] else "was to be sent"
-        detail = f"{detail} {mismatch_text(person)}; it {sent} as a person decided.".lstrip()
-    change = later.get(row["number"])
+        sent = "sent" if row["attempts"] else "to be sent"
+        detail = f"{detail} {mismatch_text(person)}; it was {sent} as a person decided.".lstrip()
     if change and status in _DONE:
         detail = f"{detail} {change.text}".lstrip()
     is_open = row["state"] in SETTLED_BY_END
@@ -287,7 +283,7 @@ def _outcome(
         row["attempts"],
         row["first_sent_at"],
         job.finished_at if is_open and job.state.is_over else row["finished_at"],
-        tuple(notes.get(row["position"], ())),
+        tuple(notes),
         person,
         change.text if change and change.is_undone else "",
     )

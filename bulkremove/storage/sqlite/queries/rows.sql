@@ -135,7 +135,7 @@ ORDER BY row.finished_at;
 
 -- name: put_back_since
 -- A job that was made to enrol the learner of a removal again, after the removal's job was planned.
--- Whatever became of it, somebody wants the person in the batch. Ids of a row that was not sent stand in its cells only.
+-- Whatever became of it, somebody wants the person in the batch. The ids of a row that was not sent are in its cells only.
 SELECT CASE job.account WHEN mine.account THEN other.job ELSE '' END, other.number, other.finished_at
 FROM job JOIN row AS other ON other.job = job.id JOIN job AS mine ON mine.id = :job
 WHERE job.operation = 'enrol learner in batch' AND mine.operation = 'remove learner from batch'
