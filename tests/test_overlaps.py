@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bulkremove.app import App
-from bulkremove.domain.errors import ActionRefused, ConsentMissing, ReportFailed
+from bulkremove.domain.errors import ActionRefused, PlanOutdated, ReportFailed
 from bulkremove.domain.job import APPROVAL_SECONDS, EndReason, FrontEnd, Job, JobState
 from bulkremove.domain.permissions import Role
 from bulkremove.domain.plan import OtherJob
@@ -78,7 +78,7 @@ async def test_a_plan_that_another_one_overtook_is_refused_with_the_other_job(tm
         (tmp_path / "f.csv").write_text(triples(5))
         preview = await app.plans.preview(tmp_path / "f.csv", name="f.csv", options=ReadOptions())
         job = await stored(app, preview, tmp_path)
-        with pytest.raises(ConsentMissing, match=job.id):
+        with pytest.raises(PlanOutdated, match=job.id):
             await stored(app, preview, tmp_path)
         assert [job.id] == [one.id for one in await app.jobs.all()]
 
