@@ -324,7 +324,7 @@ def test_a_double_click_and_a_step_back_make_one_job(tmp_path: Path, place: Any,
     one.page.goto(plan)
     assert job == one.page.url
     one.page.goto(f"{server.url}/jobs")
-    expect(one.page.locator("section[aria-labelledby=jobs] tbody tr")).to_have_count(1)
+    expect(one.page.locator("main tbody tr")).to_have_count(1)
     one.check()
 
 

@@ -74,7 +74,7 @@ def test_importing_the_package_imports_nothing_else() -> None:
     code = "import sys; before = {*sys.modules}; import bulkremove; print(*sorted({*sys.modules} - before))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     imported = {name for name in done.stdout.split() if name.partition(".")[0] not in sys.stdlib_module_names}
-    assert {"bulkremove"} == imported
+    assert {"bulkremove", "bulkremove.domain", "bulkremove.domain.version"} == imported
 
 
 def test_every_exported_name_is_there_and_every_error_belongs_to_the_tree() -> None:

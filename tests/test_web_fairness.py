@@ -33,7 +33,7 @@ def test_the_waiting_plans_of_others_are_never_pushed_out(app: App) -> None:
         for _ in range(120)
     ]
     assert uploads.get(mine.id, EVERY_ACCOUNT) is mine
-    assert theirs[-1] in uploads.waiting(EVERY_ACCOUNT)
+    assert uploads.get(theirs[-1].id, EVERY_ACCOUNT) is theirs[-1]
     with pytest.raises(web.HTTPNotFound):
         uploads.get(theirs[0].id, EVERY_ACCOUNT)
 

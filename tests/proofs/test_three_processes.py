@@ -75,7 +75,7 @@ def test_three_processes_keep_the_limit_together_while_one_is_killed_again_and_a
 
 def test_reads_of_one_process_and_removals_of_another_keep_the_limit_together(tmp_path: Path, proving: Proving) -> None:
     speed, seconds, rows = (4, 600.0, 800) if proving.deep else (20, 10.0, 180)
-    world, file = crowd(tmp_path, rows)
+    world, file = crowd(tmp_path, rows, scope="ZOHOPEOPLE.training.ALL")
     course, batch = json.loads(world.read_text())["batches"][0]["courseId"], "478346000019502001"
     with sandbox(world, tmp_path / "log.jsonl", "--speed", f"{speed}") as variables:
         bulkremove = Bulkremove(tmp_path / "home", environment(**variables))
