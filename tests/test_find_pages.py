@@ -106,7 +106,7 @@ async def test_from_a_course_s_title_and_addresses_to_a_confirmed_removal(tmp_pa
 
 
 async def test_people_who_were_chosen_are_not_told_of_a_file(tmp_path: Path) -> None:
-    async with site_of(tmp_path, settings={"max_invalid": 100.0}) as (_, visitor):
+    async with site_of(tmp_path) as (_, visitor):
         plan = await visitor.post(LIST, learner=box(0), people="nobody@example.com")
         assert ("ids are from Zoho" in plan.text, "Learner 0000" in plan.text) == (True, True)
         for words in ("file", "column", "Ids are read from"):
@@ -114,7 +114,7 @@ async def test_people_who_were_chosen_are_not_told_of_a_file(tmp_path: Path) -> 
 
 
 async def test_an_address_that_nobody_has_is_an_invalid_row_and_no_one_is_guessed(tmp_path: Path) -> None:
-    async with site_of(tmp_path, settings={"max_invalid": 100.0}) as (_, visitor):
+    async with site_of(tmp_path) as (_, visitor):
         plan = await visitor.post(LIST, people="Learner <learner0001@example.com>\nlearner00@example.com")
         assert "is the e-mail address or employee id of no learner in this batch" in plan.text
         assert "learner00@example.com" in (await visitor.get(f"{plan.url}/plan.csv")).text, "a row has no number here"

@@ -32,6 +32,7 @@ P, A, D = Role.PREPARER, Role.APPROVER, Role.ADMIN
 TABLE = {
     ("GET", "/static/page.css"): Attacked(None),
     ("GET", "/static/pico.min.css"): Attacked(None),
+    ("GET", "/static/icons.css"): Attacked(None),
     ("GET", "/static/check.svg"): Attacked(None),
     ("GET", "/static/check-dark.svg"): Attacked(None),
     ("GET", "/static/chevron.svg"): Attacked(None),

@@ -70,8 +70,11 @@ async def plan_error(
             page_hint=f"Nothing was sent. Shorten the list, or let an admin set max_removals to {plan.removals} on the "
             "server.",
         )
+    # A row whose person Zoho's lists don't hold is no sign of a damaged file, and sends nobody else's.
     invalid = sum(
-        exclusion.status is Status.INVALID and not says_why_unknown(plan.table, index)
+        exclusion.status is Status.INVALID
+        and index not in plan.table.settled
+        and not says_why_unknown(plan.table, index)
         for index, exclusion in plan.excluded.items()
     )
     # An enrolment's row is also invalid if the person can only be put back by hand: no sign of a damaged file.
