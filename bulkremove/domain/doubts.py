@@ -191,6 +191,8 @@ def _short(table: Table, ids: Ids, invalid: frozenset[int]) -> list[Doubt]:
     doubts = []
     for position, column in enumerate(table.roles):
         cells = ids[position]
+        if 0 not in invalid and len(cells[0]) >= MIN_USUAL_DIGITS:
+            continue  # fast for a million rows
         valid = {cell for index, cell in enumerate(cells) if index not in invalid} if invalid else set(cells)
         if max(map(len, valid)) >= MIN_USUAL_DIGITS:
             continue

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
+_MARKS = "~<\u0335\u0336\u0337\u0338"
+"""One of these is in every text that is struck through."""
 _STRUCK = re.compile(r"[\u0335-\u0338]|~~[^~]+~~|^ *~[^~\n]+~ *$|<(?:s|del|strike)>", re.IGNORECASE | re.MULTILINE)
 """A stroke laid over the letter before it, or what Markdown, a chat or HTML strikes through."""
 
@@ -15,6 +17,7 @@ def struck_rows(columns: Sequence[Sequence[object]], start: int) -> Iterator[int
     for column in columns:
         cells = column[start:]
         with suppress(TypeError):  # a cell that is not a text
-            if not _STRUCK.search("\n".join(cells)):  # type: ignore[arg-type] # fast enough for a million rows
+            text = "\n".join(cells)  # type: ignore[arg-type] # texts only, or TypeError
+            if not any(mark in text for mark in _MARKS) or not _STRUCK.search(text):  # fast for a million rows
                 continue
         yield from (index for index, cell in enumerate(cells, start) if isinstance(cell, str) and _STRUCK.search(cell))
