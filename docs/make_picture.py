@@ -43,7 +43,7 @@ def main() -> None:
         try:
             tmux("send-keys", COMMAND, "Enter")
             time.sleep(2.5)
-            tmux("send-keys", "60", "Enter")
+            tmux("send-keys", "58", "Enter")
             time.sleep(2.0)
             running = tmux("capture-pane", "-p", "-e", "-J").rstrip()
             time.sleep(7.0)
