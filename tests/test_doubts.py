@@ -24,7 +24,7 @@ from bulkremove.domain.permissions import EVERY_ACCOUNT, Role
 from bulkremove.domain.plan import Plan
 from bulkremove.domain.planner import plan
 from bulkremove.domain.row import Status
-from bulkremove.reading.columns import person_columns
+from bulkremove.reading.columns import compared_columns
 from bulkremove.reading.options import ReadOptions
 from bulkremove.reading.reader import read
 from tests.application_fixtures import account, application
@@ -58,7 +58,7 @@ MIXED = listed(
 
 def planned(text: str) -> Plan:
     table = read(io.BytesIO(text.encode()), name="list.csv")
-    emails = person_columns(table.header, table.roles).email
+    emails = compared_columns(table.header, table.roles).email
     return plan(table, account="a", host="h", email_column=emails)
 
 

@@ -22,10 +22,10 @@ from bulkremove.domain.clock import Epoch
 from bulkremove.domain.doubts import DoubtCode
 from bulkremove.domain.enrolment_check import (
     LEAVERS_UNLISTED,
+    ComparedColumns,
     EarlierRemoval,
     EnrolmentCheck,
     Flag,
-    PersonColumns,
     compare,
 )
 from bulkremove.domain.errors import ConsentMissing
@@ -34,8 +34,8 @@ from bulkremove.domain.leavers_list import COLUMNS
 from bulkremove.domain.listing import Batch, Learner, Roster
 from bulkremove.domain.plan import Plan
 from bulkremove.domain.planner import plan
-from bulkremove.domain.row import Status
-from bulkremove.reading.columns import person_columns
+from bulkremove.domain.row import Exclusion, Status
+from bulkremove.reading.columns import compared_columns
 from bulkremove.reading.options import ReadOptions
 from bulkremove.reading.reader import read
 from bulkremove.zoho.accounts import AccountStore, Credentials
@@ -66,7 +66,7 @@ def roster(*indexes: int, counted: int | None = -1, batch: str = BATCH) -> Roste
 
 
 def checked(one: Plan, found: Roster | str) -> EnrolmentCheck:
-    return compare(one, {HERE: found}, person_columns(one.table.header, one.table.roles))
+    return compare(one, {HERE: found}, compared_columns(one.table.header, one.table.roles))
 
 
 def statuses(one: Plan, check: EnrolmentCheck) -> list[str]:
@@ -143,7 +143,7 @@ def test_what_zoho_confirmed_before_shows_that_the_file_has_learner_ids() -> Non
 
 def test_a_batch_that_was_not_read_changes_nothing_in_another_one() -> None:
     one = planned("1,", "2,")
-    assert ["", ""] == statuses(one, compare(one, {("1", "2"): roster(1)}, PersonColumns()))
+    assert ["", ""] == statuses(one, compare(one, {("1", "2"): roster(1)}, ComparedColumns()))
 
 
 def test_no_row_that_is_left_out_for_another_reason_is_counted_again_but_its_learner_proves_the_ids() -> None:
@@ -264,17 +264,51 @@ def test_names_without_a_common_part_are_flagged_and_sent(in_file: str, is_flagg
 
 
 @pytest.mark.parametrize(
-    ("header", "columns"),
+    ("cell", "is_doubt"),
     [
-        ("course,batch,learner,E-mail,Name", PersonColumns(3, (4,))),
-        ("course,batch,learner,Email,Mail", PersonColumns(None, ())),
-        ("course,batch,learner,Manager email,Manager", PersonColumns(None, ())),
-        ("course,batch,Learner ID,First name,Surname", PersonColumns(None, (3, 4))),
+        ("Autumn 2026", True),
+        ("Spring 2027", True),
+        ("Winter", True),
+        ("Spring 2026", False),
+        ("spring   2026", False),
+        ("Spring", False),
+        ("Onboarding: Spring 2026", False),
+        ("Batch Spring 2026", False),
+        ("", False),
+        ("3", False),
+        ("A", False),
+        ("478346000019502001", False),
     ],
 )
-def test_only_columns_that_are_the_learner_s_are_compared(header: str, columns: PersonColumns) -> None:
+def test_a_batch_that_the_file_calls_otherwise_than_zoho_is_a_doubt(cell: str, is_doubt: bool) -> None:
+    one = planned(f"0,{cell}", "1,Spring 2026", header="Course ID,Batch ID,Learner ID,Batch name")
+    found = replace(roster(0, 1), batch=Batch(COURSE, BATCH, "Spring 2026", 2))
+    check = checked(one, found)
+    assert ["", ""] == statuses(one, check)
+    assert [(DoubtCode.OTHER_BATCH_NAME, 1)] * is_doubt == [(doubt.code, doubt.ids) for doubt in check.doubts]
+    assert all("'Spring 2026' in Zoho" in doubt.text and f"row 2 says {cell!r}" in doubt.text for doubt in check.doubts)
+
+
+def test_the_batch_of_a_row_that_is_not_sent_is_no_doubt() -> None:
+    one = planned("0,Autumn 2026", "1,", header="Course ID,Batch ID,Learner ID,Batch name")
+    one = replace(one, excluded={0: Exclusion(Status.NOT_SENT, "")})
+    assert () == checked(one, roster(0, 1)).doubts
+
+
+@pytest.mark.parametrize(
+    ("header", "columns"),
+    [
+        ("course,batch,learner,E-mail,Name", ComparedColumns(3, (4,))),
+        ("course,batch,learner,Email,Mail", ComparedColumns(None, ())),
+        ("course,batch,learner,Manager email,Manager", ComparedColumns(None, ())),
+        ("course,batch,Learner ID,First name,Surname", ComparedColumns(None, (3, 4))),
+        ("course,Batch ID,learner,Batch,Course name", ComparedColumns(None, (), 3)),
+        ("course,Batch ID,learner,Batch,Batch name", ComparedColumns(None, ())),
+    ],
+)
+def test_only_columns_that_are_the_learner_s_are_compared(header: str, columns: ComparedColumns) -> None:
     table = read(BytesIO(f"{header}\n1,2,3,4,5\n".encode()), name="a.csv")
-    assert columns == person_columns(table.header, table.roles)
+    assert columns == compared_columns(table.header, table.roles)
 
 
 def test_what_was_compared_is_said() -> None:

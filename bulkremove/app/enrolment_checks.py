@@ -22,7 +22,7 @@ from bulkremove.domain.plan import Plan
 from bulkremove.domain.row import Removal
 from bulkremove.engine.slot_decisions import Wait
 from bulkremove.platform.local_time import local
-from bulkremove.reading.columns import person_columns
+from bulkremove.reading.columns import compared_columns
 from bulkremove.zoho.accounts import SCOPE_VARIABLE
 
 LEARNERS_PER_READ = 25
@@ -143,7 +143,7 @@ class EnrolmentChecks:
             else:
                 rosters[batch] = found
         removed = await self._removed_before(plan, unlisted(plan, rosters))
-        columns = person_columns(plan.table.header, plan.table.roles)
+        columns = compared_columns(plan.table.header, plan.table.roles)
         return compare(plan, rosters, columns, not_read_anew, removed)
 
     async def _removed_before(self, plan: Plan, removals: Sequence[Removal]) -> Mapping[Removal, EarlierRemoval]:

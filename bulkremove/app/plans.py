@@ -35,7 +35,7 @@ from bulkremove.domain.row import Exclusion, Removal, Status
 from bulkremove.domain.table import Table
 from bulkremove.engine import rate_limit
 from bulkremove.platform.local_time import day_of
-from bulkremove.reading.columns import person_columns
+from bulkremove.reading.columns import compared_columns
 from bulkremove.reading.options import ReadOptions
 from bulkremove.reading.reader import read
 
@@ -268,7 +268,7 @@ class Plans:
             operation=operation,
             accepted_wordings=[one.wording for one in await self._wordings.accepted(client, host, operation)],
             people=people,
-            email_column=person_columns(table.header, table.roles).email,
+            email_column=compared_columns(table.header, table.roles).email,
             doubts=check.doubts if check else (),
             batch_names=check.batch_names if check else {},
         )

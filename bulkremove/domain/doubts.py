@@ -38,6 +38,7 @@ class DoubtCode(StrEnum):
     SHORT_IDS = "short_ids"
     LEARNER_OF_SEVERAL_ADDRESSES = "learner_of_several_addresses"
     NOBODY_LISTED = "nobody_listed"
+    OTHER_BATCH_NAME = "other_batch_name"
 
 
 @dataclass(frozen=True, slots=True)

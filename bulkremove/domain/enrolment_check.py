@@ -19,7 +19,7 @@ from bulkremove.domain.leavers_list import is_leavers_list
 from bulkremove.domain.listing import Learner, Roster
 from bulkremove.domain.person_names import is_other_name
 from bulkremove.domain.plan import Plan
-from bulkremove.domain.roster_notes import compared_text, doubt_of_unlisted, notes_of
+from bulkremove.domain.roster_notes import compared_text, doubt_of_batch_names, doubt_of_unlisted, notes_of
 from bulkremove.domain.row import Exclusion, Removal, Status
 
 COMPLETE = re.compile(r"100(\.0+)?\s*%?|completed", re.IGNORECASE)
@@ -75,11 +75,15 @@ _BY_URGENCY = (Flag.OTHER_EMAIL, Flag.OTHER_NAME, Flag.COMPLETED)
 
 
 @dataclass(frozen=True, slots=True)
-class PersonColumns:
-    """Columns (from 0) of a file that say who a learner is: the only one of e-mail addresses, and those of names."""
+class ComparedColumns:
+    """Columns (from 0) of a file that a check compares with Zoho's lists.
+
+    ``email``, ``batch_name``: the only one of the learners' addresses, and of their batches' names; ``names``: theirs.
+    """
 
     email: int | None = None
     names: tuple[int, ...] = ()
+    batch_name: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +144,7 @@ def unlisted(plan: Plan, rosters: Mapping[_Batch, Roster | str]) -> list[Removal
 def compare(
     plan: Plan,
     rosters: Mapping[_Batch, Roster | str],
-    columns: PersonColumns | None,
+    columns: ComparedColumns | None,
     not_read_anew: Mapping[_Batch, str] = MappingProxyType({}),
     removed: Mapping[Removal, EarlierRemoval] = MappingProxyType({}),
 ) -> EnrolmentCheck:
@@ -150,10 +154,11 @@ def compare(
     Who is missing is not enrolled, but for a list of leavers: whether Zoho lists somebody who has left is not known.
     ``not_read_anew``: batches whose roster is of some minutes ago, with the reason; it proves nobody absent.
     ``removed``: what Zoho has confirmed to be removed before. It shows, as well as a learner who is listed, that the
-    file has learner ids. Without either nobody is left out, and there is a doubt. Whoever is listed under another
-    learner id, by e-mail address or record number, is ``not_sent``: a person must decide.
+    file has learner ids. Without either nobody is left out, and there is a doubt. There is another doubt if the file
+    and Zoho call the batch of an id by different names. Whoever is listed under another learner id, by e-mail address
+    or record number, is ``not_sent``: a person must decide.
     """
-    table, columns, is_file = plan.table, columns or PersonColumns(), columns is not None
+    table, columns, is_file = plan.table, columns or ComparedColumns(), columns is not None
     by_id = {
         batch: {learner.id: learner for learner in roster.learners}
         for batch, roster in rosters.items()
@@ -215,10 +220,13 @@ def compare(
     )
     told = [compared_text(table.header, columns.email, columns.names, compared, plan.removals)] * is_file
     notes = (*told, *notes_of(plan, rosters), *kept, *[LEAVERS_UNLISTED] * may_be_unlisted)
-    doubts = () if may_be_unlisted else doubt_of_unlisted(plan, rosters, known)
+    names = _names(rosters)
+    unlisted_doubts = () if may_be_unlisted else doubt_of_unlisted(plan, rosters, known)
+    doubts = (*unlisted_doubts, *doubt_of_batch_names(plan, names, columns.batch_name))
     unplanned = frozenset(plan.excluded)
-    counts, names = _counts(rosters), _names(rosters)
-    return EnrolmentCheck(exclusions, {}, people, flags, notes, counts, table.numbers, unplanned, doubts, names)
+    return EnrolmentCheck(
+        exclusions, {}, people, flags, notes, _counts(rosters), table.numbers, unplanned, doubts, names
+    )
 
 
 def leave_out_enrolled(plan: Plan, rosters: Mapping[_Batch, Roster | str]) -> EnrolmentCheck:
@@ -280,7 +288,7 @@ def _repeated(plan: Plan) -> Collection[int]:
     return repeated
 
 
-def _addresses(plan: Plan, columns: PersonColumns, rows: Iterable[int]) -> Mapping[Removal, Mapping[int, list[str]]]:
+def _addresses(plan: Plan, columns: ComparedColumns, rows: Iterable[int]) -> Mapping[Removal, Mapping[int, list[str]]]:
     """The e-mail addresses of some rows, by their ids and index; rows without one are left out."""
     found = dict[Removal, dict[int, list[str]]]()
     cells = () if columns.email is None else plan.table.columns[columns.email]

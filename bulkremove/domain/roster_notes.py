@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from bulkremove.domain.doubts import Doubt, DoubtCode
 from bulkremove.domain.listing import Learner, Roster
+from bulkremove.domain.person_names import is_other_batch
 from bulkremove.domain.plan import Plan
 
 _NAMED = 3
@@ -42,16 +43,49 @@ def doubt_of_unlisted(
     }
     if not found:
         return ()
-    examples = "; ".join(
+    examples = _examples(
         f"batch {batch[1]} of course {batch[0]} has {listed:,} learners, and none of the file's {plan.batches[batch]:,}"
-        for batch, listed in [*found.items()][:_NAMED]
+        for batch, listed in found.items()
     )
-    more = f"; and {len(found) - _NAMED:,} more batches" if len(found) > _NAMED else ""
     text = (
         "Zoho's whole list of a batch holds nobody whom the file names in it, so these may be no learner ids, or those "
-        f"of another batch: {examples}{more}."
+        f"of another batch: {examples}."
     )
     return (Doubt(DoubtCode.NOBODY_LISTED, sum(plan.batches[batch] for batch in found), text),)
+
+
+def doubt_of_batch_names(plan: Plan, names: Mapping[_Batch, str], column: int | None) -> tuple[Doubt, ...]:
+    """A doubt if rows that are sent name another batch than Zoho does for their batch id.
+
+    ``names``: Zoho's, of the batches that were read; ``column``: that of the file's names, if there is one.
+    """
+    if column is None:
+        return ()
+    first = dict[tuple[_Batch, str], int]()
+    courses, batches, _ = plan.ids
+    for index, row in enumerate(zip(courses, batches, plan.table.columns[column], strict=True)):
+        if index not in plan.excluded:
+            first.setdefault((row[:2], row[2]), plan.table.numbers[index])
+    found = dict[_Batch, tuple[str, int]]()
+    for (batch, cell), number in first.items():
+        if batch not in found and is_other_batch(cell, names.get(batch, "")):
+            found[batch] = cell.strip(), number
+    if not found:
+        return ()
+    examples = _examples(
+        f"batch {batch[1]} is {names[batch]!r} in Zoho, and row {number} says {cell!r}"
+        for batch, (cell, number) in found.items()
+    )
+    text = (
+        "The file names another batch than Zoho does for the batch id beside it, so the ids may be those of another "
+        f"batch: {examples}."
+    )
+    return (Doubt(DoubtCode.OTHER_BATCH_NAME, len(found), text),)
+
+
+def _examples(of_batches: Iterable[str]) -> str:
+    first, others = [*of_batches][:_NAMED], [*of_batches][_NAMED:]
+    return "; ".join(first) + (f"; and {len(others):,} more batches" if others else "")
 
 
 def compared_text(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from bulkremove.domain.enrolment_check import PersonColumns
+from bulkremove.domain.enrolment_check import ComparedColumns
 from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.ids import all_digits
 from bulkremove.domain.row import Roles
@@ -34,6 +34,7 @@ _NAMES = frozenset(
     | {"familyname", "surname"}
 )
 """Headings of columns that hold a learner's name, or a part of it."""
+_BATCH_NAMES = frozenset({"batch", "batchname", "batchtitle"})
 _MATCH_HINT = (
     " If the learners are to be found by their e-mail addresses, give --match email on the command line: an address or "
     "a record number is no learner id."
@@ -120,11 +121,16 @@ def by_name(header: Sequence[str], role: str, match: Match | None = None) -> lis
     return exact or [i for i, name in enumerate(names) if name in similar]
 
 
-def person_columns(header: Sequence[str], roles: Roles) -> PersonColumns:
-    """Find the columns that say who a learner is. With two columns of e-mail addresses, neither is known to."""
+def compared_columns(header: Sequence[str], roles: Roles) -> ComparedColumns:
+    """Find the columns that say who and where a learner is. Of two columns for one thing, neither is known to."""
     emails = [column for column in by_name(header, "learner", Match.EMAIL) if column not in roles]
     names = tuple(i for i, heading in enumerate(header) if i not in roles and _bare(heading) in _NAMES)
-    return PersonColumns(emails[0] if len(emails) == 1 else None, names)
+    batches = [i for i, heading in enumerate(header) if i not in roles and _bare(heading) in _BATCH_NAMES]
+    return ComparedColumns(_only(emails), names, _only(batches))
+
+
+def _only(columns: Sequence[int]) -> int | None:
+    return columns[0] if len(columns) == 1 else None
 
 
 def has_roles(header: Sequence[str]) -> bool:

@@ -17,7 +17,7 @@ from bulkremove.domain.row import Roles
 from bulkremove.domain.table import ROSTER_COLUMN, Choices
 from bulkremove.reading import leaving_dates
 from bulkremove.reading.chosen_rows import ALL, ANY, VALUE_WORDS, chosen_values, label_of, rows_not_chosen
-from bulkremove.reading.columns import person_columns
+from bulkremove.reading.columns import compared_columns
 from bulkremove.reading.leaving_dates import AHEAD, PASSED
 from bulkremove.reading.previous_report import are_statuses
 from bulkremove.reading.staying_words import (
@@ -95,7 +95,7 @@ def rows_left_out(
                 undecided[label_of(header, column)] = counts
     if undecided:
         raise _undecided_error(undecided, only, name)
-    people = person_columns(header, roles)
+    people = compared_columns(header, roles)
     of_zoho = (column for column, heading in enumerate(header) if heading in names)
     decided = {*roles, *wanted, people.email, *people.names, *of_zoho}
     others = {label_of(header, column): cells[column] for column in range(len(header)) if column not in decided}
