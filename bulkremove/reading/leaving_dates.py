@@ -46,8 +46,9 @@ _OF_YEAR = re.compile(
 _COMPACT = re.compile(r"((?:19|20)\d\d)(\d\d)(\d\d)", re.ASCII)
 _SHORT_YEAR = re.compile(r"(\d{1,2})([-/. ]+)(\d{1,2}|[a-z]{3,})([-/., ]+)(\d{2})", re.ASCII)
 _SERIAL = re.compile(r"[34]\d{4}", re.ASCII)
-"""How a spreadsheet stores a day between 1982 and 2036."""
-_SERIAL_ZERO = date(1899, 12, 30)
+"""How a spreadsheet stores a day between 1982 and 2036 (1900 date system) or 1986 and 2040 (1904)."""
+_SERIAL_ZEROS = date(1899, 12, 30), date(1904, 1, 1)
+"""The days from which a spreadsheet counts, the second one in workbooks of a Mac; a number does not say from which."""
 
 
 def counts(words: Sequence[str], *, is_about_leaving: bool, cells: Mapping[str, int], today: date) -> Mapping[str, int]:
@@ -105,5 +106,5 @@ def _days(text: str) -> list[date]:
     if match := _COMPACT.fullmatch(text):
         return readings("-".join(match.groups()))
     if _SERIAL.fullmatch(text):
-        return [_SERIAL_ZERO + timedelta(days=int(text))]
+        return [zero + timedelta(days=int(text)) for zero in _SERIAL_ZEROS]
     return readings(text)
