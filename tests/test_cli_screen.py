@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import os
 import pty
+import re
 import signal
 import struct
 import subprocess
@@ -218,7 +219,7 @@ def test_the_time_left_includes_the_turns_of_other_jobs(capsys: pytest.CaptureFi
         live.other_rows = [30]
         live.show(Progress(job(), Tally({}, 30), None, None, 63.3))
 
-    assert all(line.endswith("about 2 min 7 s left, in turn with 1 other job(s)") for line in _said_in(capsys, act))
+    assert all(line.endswith("about 2 min 7 s left, in turn with 1 other job") for line in _said_in(capsys, act))
 
 
 def test_the_sandbox_stands_in_every_line_of_a_sandbox_run(capsys: pytest.CaptureFixture[str]) -> None:
@@ -253,6 +254,7 @@ def test_the_live_line_stays_one_line_and_leaves_nothing_behind(tmp_path: Path) 
     written = _on_a_terminal(words, columns=24, folder=tmp_path)
     frames = written.partition("SANDBOX ")[2]
     assert frames.count("\x1b[2K") > 2, "it was drawn and erased"
+    assert re.search(r"(\n|\x1b\[2K)\d\d:\d\d:\d\d 40 rows", written), "what is told stands behind a frame"
     assert "\x1b[1A\x1b[2K\x1b[1A" not in frames, "a frame of more than one line"
     _, _, end = written.rpartition("\x1b[2K")
     assert "left" not in end

@@ -125,7 +125,8 @@ class Screen:
         """Print a message to standard error, also with --quiet. It may have several lines."""
         for line in self.with_global_options(text).split("\n"):
             styled = click.style(printable(line), bold=bold or None, fg=fg)
-            click.echo(styled, err=True, color=None if self.color else False)
+            # Named, since click's own standard error would go past a live line, which replaces the stream.
+            click.echo(styled, file=sys.stderr, color=None if self.color else False)
 
     def print_result(self, text: str, *, bold: bool = False, fg: str | None = None, **facts: object) -> None:
         """Print one line of the result to standard output; as JSON with ``facts``, values that programs look for."""

@@ -16,11 +16,18 @@ class LiveLine:
     def __init__(self, *, color: bool) -> None:
         console = Console(stderr=True, no_color=not color, highlight=False)
         self._spinner = _OneLine("line")
-        self._live = Live(self._spinner, console=console, refresh_per_second=FRAMES_PER_SECOND, transient=True)
+        # What is written to standard error meanwhile is printed above the line; standard output may be a file.
+        self._live = Live(
+            self._spinner,
+            console=console,
+            refresh_per_second=FRAMES_PER_SECOND,
+            transient=True,
+            redirect_stdout=False,
+        )
 
     def start(self) -> None:
         """Draw the line from now on."""
-        self._live.start()
+        self._live.start(refresh=True)  # what is written while a thread draws the first frame would stand behind it
 
     def update(self, text: str) -> None:
         """Draw this text from the next frame on."""
