@@ -312,7 +312,7 @@ def test_forget_and_backup_are_commands(tmp_path: Path) -> None:
     assert 0 == program("run", str(file), "--sandbox", str(world), "--speed", "60", "--yes").returncode
     assert 4 == program("forget", LEARNER).returncode  # nobody can be asked
     done = program("forget", LEARNER, "--yes")
-    assert "1 row(s) are emptied" in done.stdout
+    assert "1 row is emptied" in done.stdout
     assert done.stdout.endswith("were erased.\n")
     assert 4 == program("forget", LEARNER, "--yes").returncode  # nothing knows it any more
     assert 2 == program("forget", "nobody").returncode

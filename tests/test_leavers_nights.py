@@ -182,7 +182,7 @@ def test_a_lock_out_leaves_the_rest_to_the_next_night_and_no_call_is_made_in_it(
         assert NightlyRunEnd.FAILED == result.end
         removed = len(one.sandbox.removed)
         assert 0 < removed < 7
-        assert any("leaver(s) are asked for by the next nightly runs" in note for note in result.notes), result.notes
+        assert any("asked for by the next nightly runs" in note for note in result.notes), result.notes
         times = [entry.time for entry in one.sandbox.requests if entry.counted]
         locked = next(i for i, entry in enumerate(e for e in one.sandbox.requests if e.counted) if entry.fault == "422")
         assert times[locked + 1] - times[locked] >= 300.0

@@ -215,7 +215,7 @@ def test_approve_shows_the_plan_and_asks_as_run_does(alone: Bulkremove, tmp_path
     job = _held(alone, tmp_path)
     asked = alone("approve", job)
     assert 4 == asked.returncode
-    assert "3 learner(s) from 1 batch(es)" in asked.stderr
+    assert "3 learners from 1 batch" in asked.stderr
     assert "478346000019502001" in asked.stderr, "the batch is named"
     plan = asked.stderr.rpartition("--plan ")[2].split(",")[0]
     assert 4 == alone("approve", job, "--plan", "0" * 64).returncode

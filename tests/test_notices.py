@@ -257,7 +257,7 @@ async def test_without_addresses_no_notice_is_marked_as_sent_and_night_and_docto
     async with nightly_site(tmp_path) as one:
         one.drop("leavers.csv", triples(5))
         result = await one.run()
-        assert result.unsent.startswith("1 notice(s). Nobody is notified")
+        assert result.unsent.startswith("1 notice. Nobody is notified")
         assert 0 == of_nightly_run(result)
         assert {"nightly": 1} == await one.app.context.storage.nightly.waiting_notices()
         (check,) = (check for check in await checks(one.app.context) if check.name == "notices of nightly")

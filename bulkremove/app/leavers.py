@@ -19,6 +19,7 @@ from bulkremove.domain.errors import NotKnown, ReadFailed, ReadsStopped, Setting
 from bulkremove.domain.leavers import Employee, Leavers, find_leavers, status_words, unknown_names
 from bulkremove.domain.listing import Enrolment
 from bulkremove.domain.operation import LIST_EMPLOYEES, LIST_ENROLMENTS, LIST_PROGRESS
+from bulkremove.domain.plural import pluralize
 from bulkremove.engine.slot_decisions import Wait
 from bulkremove.platform.local_time import day_of
 from bulkremove.storage.interface.leavers import LeaverMemory
@@ -83,11 +84,11 @@ class LeaversFound:
     def notes(self) -> list[str]:
         """What a person should know beside the plan, in sentences that name nobody."""
         sentences = [
-            (self.put_off, "leaver(s) are asked for by the next nightly runs."),
-            (self.unknown, "leaver(s) are known to Zoho by no course; they may never have been learners."),
-            (self.without_batch, "enrolment(s) in courses without batches are left: only batches are cleaned up."),
+            (self.put_off, ("leaver is", "leavers are"), "asked for by the next nightly runs."),
+            (self.unknown, ("leaver is", "leavers are"), "known to Zoho by no course, so perhaps no learner ever."),
+            (self.without_batch, ("enrolment has", "enrolments have"), "no batch: only batches are cleaned up."),
         ]
-        counted = [f"{count:,} {words}" for count, words in sentences if count]
+        counted = [f"{pluralize(count, *nouns)} {words}" for count, nouns, words in sentences if count]
         return self.leavers.kept_words + counted + [self.unknown_statuses] * bool(self.unknown_statuses)
 
 

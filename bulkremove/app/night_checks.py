@@ -17,6 +17,7 @@ from bulkremove.domain.clock import DAY_SECONDS
 from bulkremove.domain.errors import BulkremoveError
 from bulkremove.domain.job import is_recent
 from bulkremove.domain.permissions import EVERY_ACCOUNT
+from bulkremove.domain.plural import pluralize
 from bulkremove.platform.local_time import local
 from bulkremove.sources.files import File
 
@@ -40,7 +41,7 @@ async def night_checks(context: Context) -> list[Check]:
             if orphaned_jobs
             else []
         )
-        sentences += [f"{unsent:,} notice(s) of such nights were not sent."] if unsent else []
+        sentences += [f"{pluralize(unsent, 'notice was', 'notices were')} not sent for such nights."] if unsent else []
         hint = "Resume, approve or cancel the jobs by hand, or give a block [[nights]] that name again."
         checks.append(Check("earlier nights", not orphaned_jobs, " ".join(sentences), hint if orphaned_jobs else ""))
     return checks or [Check("nights", True, f"There are none. {NO_NIGHTS}")]
@@ -101,7 +102,7 @@ async def _notices(context: Context, name: str) -> Check:
     if why := outbox.why_silent():
         is_meant = context.settings.is_sandbox or bool(night.ping_url)
         return Check(name, is_meant and outbox.failure is None, why)
-    addresses = f"{outbox.notifier.addresses} address(es)"
+    addresses = pluralize(outbox.notifier.addresses, "address", "addresses")
     try_it = f"Try them: `bulkremove nightly --night {night.name} --test-notice`."
     if waiting:
         return Check(name, False, f"{waiting:,} are not delivered yet, to {addresses}.", try_it)

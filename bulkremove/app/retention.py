@@ -30,6 +30,7 @@ from bulkremove.domain.errors import (
 )
 from bulkremove.domain.job import Job
 from bulkremove.domain.permissions import EVERY_ACCOUNT
+from bulkremove.domain.plural import pluralize
 from bulkremove.platform.open_folder import open_folder
 from bulkremove.sources.inbox import Inbox
 from bulkremove.storage import Storage
@@ -183,8 +184,9 @@ class Retention:
 
 
 def _rows_open_error(rows: int) -> JobUnsuitable:
+    open_rows = pluralize(rows, "row of this learner is", "rows of this learner are")
     return JobUnsuitable(
-        f"{rows} row(s) of this learner are still to be sent, so nothing was erased.",
+        f"{open_rows} still to be sent, so nothing was erased.",
         hint="Let their jobs end, or cancel them.",
     )
 

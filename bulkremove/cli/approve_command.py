@@ -12,6 +12,7 @@ import click
 from bulkremove.cli.console import Screen, ask_number, json_option, printable, sandbox_of
 from bulkremove.domain.errors import ConsentMissing
 from bulkremove.domain.job import FrontEnd, Job
+from bulkremove.domain.plural import pluralize
 from bulkremove.platform.local_time import local
 
 if TYPE_CHECKING:
@@ -97,7 +98,9 @@ def _show(screen: Screen, job: Job, batches: Counter[tuple[str, str]], over_cap:
     if over_cap:
         screen.warn(f"Cap       {over_cap} An approval goes over it.")
     act, preposition = job.words.act.capitalize(), job.words.preposition
-    screen.warn(f"{act:<9} {batches.total():,} learner(s) {preposition} {len(batches):,} batch(es)")
+    screen.warn(
+        f"{act:<9} {pluralize(batches.total(), 'learner')} {preposition} {pluralize(len(batches), 'batch', 'batches')}"
+    )
     for (course, batch), count in batches.most_common(_MAX_BATCHES):
         screen.warn(f"          {count:>7,}  course {course}, batch {batch}")
     if len(batches) > _MAX_BATCHES:

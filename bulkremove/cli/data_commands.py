@@ -11,6 +11,7 @@ import click
 from bulkremove.cli.console import Screen
 from bulkremove.domain.errors import ConsentMissing
 from bulkremove.domain.ids import is_id
+from bulkremove.domain.plural import pluralize
 
 if TYPE_CHECKING:  # commands load the app when they run
     from bulkremove.app import App
@@ -42,11 +43,11 @@ def forget(screen: Screen, learner: str, yes: bool) -> int:
         raise click.UsageError(f"{learner!r} is not a learner id.")
     erasure = screen.call(lambda app: app.retention.find_learner(learner))
     for job, count in erasure.rows.items():
-        screen.print_result(f"Job {job}: {count:,} row(s) are emptied.")
+        screen.print_result(f"Job {job}: {pluralize(count, 'row is', 'rows are')} emptied.")
     if erasure.texts:
-        screen.print_result(f"{erasure.texts:,} other text(s) of the journal lose the id.")
+        screen.print_result(f"{pluralize(erasure.texts, 'text')} elsewhere in the journal: the id is taken out.")
     for path, match in erasure.files.items():
-        what = f"{len(match.numbers):,} row(s) are taken out"
+        what = f"{pluralize(len(match.numbers), 'row is', 'rows are')} taken out"
         if match.is_deleted:
             what = "the upload is deleted" if match.is_upload else "it is deleted; `bulkremove report` makes it again"
         screen.print_result(f"{path}: {what}.")
@@ -96,7 +97,7 @@ def restore_backup(screen: Screen, file: str, yes: bool) -> None:
     backup = screen.call(lambda app: app.backups.inspect(path))
     for place, text in backup.files.items():
         lines = text.splitlines()
-        screen.warn(f"{place} is taken from the backup, {len(lines):,} line(s):")
+        screen.warn(f"{place} is taken from the backup, {pluralize(len(lines), 'line')}:")
         for line in lines[:MAX_PREVIEW_LINES]:
             screen.warn(f"  {line}")
         if len(lines) > MAX_PREVIEW_LINES:

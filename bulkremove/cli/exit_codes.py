@@ -1,4 +1,4 @@
-"""The exit codes and their meanings, for every command, for `--help` and for the README (compared by a test).
+"""The exit codes and their meanings, for every command, for `--help` and for docs/outcomes.md (compared by a test).
 
 Imports are late, because `--help` needs none of the domain.
 """

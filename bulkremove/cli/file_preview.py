@@ -14,6 +14,7 @@ from bulkremove.cli.console import Screen
 from bulkremove.cli.listing_commands import report_waits, resolver
 from bulkremove.cli.run_options import read_options_of
 from bulkremove.domain.errors import FileRefused, JournalFailed
+from bulkremove.domain.plural import pluralize
 
 if TYPE_CHECKING:
     from bulkremove.app import App, Preview
@@ -50,7 +51,7 @@ def check(screen: Screen, app: App, preview: Preview, params: dict[str, Any]) ->
     from bulkremove.reading.options import Match
 
     def print_cost(cost: CheckCost) -> None:
-        from bulkremove.report import duration, pluralize
+        from bulkremove.report import duration
 
         question = "who is in these batches" if preview.is_enrolment else "who these learners are"
         screen.info(

@@ -11,6 +11,7 @@ import click
 from bulkremove.cli.console import Screen, json_option, printable, sandbox_options
 from bulkremove.cli.listing_commands import MANY_CALLS, report_waits
 from bulkremove.cli.nightly_commands import chosen_nights
+from bulkremove.domain.plural import pluralize
 
 if TYPE_CHECKING:
     from bulkremove.app import App
@@ -91,8 +92,6 @@ def leavers(
 
 
 def _show(screen: Screen, found: LeaversFound) -> None:
-    from bulkremove.report import pluralize
-
     for row in found.rows:
         who, where = row.employee, row.enrolment
         place = f"{where.course_name or where.course} / {where.batch_name or where.batch}"

@@ -11,6 +11,7 @@ import click
 
 from bulkremove.cli.console import Screen, json_option, options, sandbox_options
 from bulkremove.domain.ids import is_id
+from bulkremove.domain.plural import pluralize
 
 if TYPE_CHECKING:
     from bulkremove.app import App
@@ -92,8 +93,6 @@ def find(screen: Screen, text: str, fresh: bool, sandbox: str | None, speed: flo
         async with app.listings.open(is_fresh=fresh, on_wait=report_waits(screen)) as lists:
             return await lists.find(text)
 
-    from bulkremove.report import pluralize
-
     found = screen.call(look, sandbox=sandbox, speed=speed)
     if as_json:
         screen.print_result(json.dumps([_as_json(one) for one in found]))
@@ -138,7 +137,6 @@ def roster(
     """
     from bulkremove.app import this_person
     from bulkremove.domain.table import ROSTER_COLUMN
-    from bulkremove.report import pluralize
     from bulkremove.report.roster_file import check_path, write_rosters
 
     check_ids(course=course, **({"batch": batch} if batch else {}))

@@ -16,6 +16,7 @@ from bulkremove.cli.exit_codes import of_error, of_nightly_error, of_nightly_run
 from bulkremove.domain.errors import BulkremoveError, SettingsError
 from bulkremove.domain.job import EndReason
 from bulkremove.domain.operation import REMOVE_LEARNER
+from bulkremove.domain.plural import pluralize
 
 if TYPE_CHECKING:
     from bulkremove.app import App, Stop
@@ -218,7 +219,8 @@ async def _send_notice(screen: Screen, own: App, prefix: str, subject: str, body
     if not addresses:
         raise SettingsError(outbox.why_silent())
     screen.print_result(
-        f"{prefix}A notice was sent to {addresses} address(es): {subject}.", night=own.context.night.name
+        f"{prefix}A notice was sent to {pluralize(addresses, 'address', 'addresses')}: {subject}.",
+        night=own.context.night.name,
     )
     return 0
 

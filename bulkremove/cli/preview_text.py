@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from bulkremove.cli import exit_codes
 from bulkremove.cli.console import Screen, printable
 from bulkremove.domain.operation import ENROLL_LEARNER, Words
+from bulkremove.domain.plural import pluralize
 from bulkremove.domain.roster_notes import mismatch_text
 from bulkremove.domain.row import UNPLANNED, Status
 from bulkremove.platform.local_time import local
@@ -38,7 +39,7 @@ def lines(preview: Preview, command: str | None) -> Iterator[str]:
     """Yield the text line by line. With ``command``, which would run the plan, the first and last line say DRY RUN."""
     from bulkremove.app.matching import has_names
     from bulkremove.app.reenrolments import undo_text
-    from bulkremove.report import duration, pluralize
+    from bulkremove.report import duration
 
     plan, table, words = preview.plan, preview.plan.table, preview.plan.operation.words
     if command is not None:

@@ -10,6 +10,7 @@ from bulkremove.cli.console import Screen
 from bulkremove.config.settings import ZOHO
 from bulkremove.domain.clock import Clock, later, seconds_between
 from bulkremove.domain.ledger import Quota
+from bulkremove.domain.plural import pluralize
 from bulkremove.domain.row import Status
 from bulkremove.engine.rate_limit import shared_ends
 from bulkremove.engine.slot_decisions import Waiting
@@ -90,7 +91,7 @@ class ProgressDisplay:
             parts.append(f"waiting ({progress.waiting.value}) until {self._time_in(wait_seconds)}")
             if progress.waiting not in (Waiting.PACE, Waiting.WINDOW):  # those are part of the limit's pace
                 eta += wait_seconds * self._clock.speed
-        beside = f", in turn with {len(self.other_rows)} other job(s)" if self.other_rows else ""
+        beside = f", in turn with {pluralize(len(self.other_rows), 'other job')}" if self.other_rows else ""
         parts.append(f"about {duration(eta / self._clock.speed)} left{beside}")
         return " | ".join(part for part in parts if part)
 

@@ -59,9 +59,9 @@ class Rule:
     step: Step
     open: bool
     response_text: str
-    """The response, as the README's table describes it."""
+    """The response, as the table of docs/outcomes.md describes it."""
     row_text: str
-    """What becomes of the row, as the README's table describes it."""
+    """What becomes of the row, as that table describes it."""
     suspension: SuspensionReason | None = None
     proves_reachable: bool = False
     """Zoho People itself answered about the row, not a proxy or a gateway in front of it: calls get through."""

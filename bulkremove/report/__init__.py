@@ -6,7 +6,7 @@ never writes a cell that a spreadsheet would run as a formula.
 
 from bulkremove.report.files import ReportFile, default_path, reserve, reserve_both, retry_path, write
 from bulkremove.report.plan_file import write_plan
-from bulkremove.report.summary import as_json, counts_without_zeros, duration, pluralize, summary, warning_text
+from bulkremove.report.summary import as_json, counts_without_zeros, duration, summary, warning_text
 from bulkremove.report.tables import RowSelection, columns
 from bulkremove.report.timeline import SilentPeriod, Timeline, timeline
 
@@ -20,7 +20,6 @@ __all__ = [
     "counts_without_zeros",
     "default_path",
     "duration",
-    "pluralize",
     "reserve",
     "reserve_both",
     "retry_path",

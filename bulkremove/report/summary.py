@@ -93,8 +93,3 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {whole % 60} s" if minutes else f"{whole} s"
-
-
-def pluralize(number: int, singular: str, plural: str) -> str:
-    """Format a number with its noun: ``1 learner``, ``12,345 learners``."""
-    return f"{number:,} {singular if number == 1 else plural}"

@@ -23,11 +23,12 @@ from bulkremove.domain.errors import SettingsError
 from bulkremove.domain.hosts import is_loopback
 from bulkremove.domain.job import EndReason
 from bulkremove.domain.permissions import Access
+from bulkremove.domain.plural import pluralize
 from bulkremove.domain.row import Status
 from bulkremove.domain.standing import Standing
 from bulkremove.domain.status_words import label_of, meaning_of
 from bulkremove.platform.stop_signals import INTERRUPT, TERMINATE, on_stop_signals
-from bulkremove.report import duration, pluralize
+from bulkremove.report import duration
 from bulkremove.web import filters
 from bulkremove.web.account_pages import AccountPages
 from bulkremove.web.api import Api

@@ -13,6 +13,7 @@ from bulkremove.domain.errors import BulkremoveError, JournalFailed, SourceFaile
 from bulkremove.domain.event_names import EventName
 from bulkremove.domain.job import Job
 from bulkremove.domain.leavers_list import RECORD_COLUMN, is_leavers_list
+from bulkremove.domain.plural import pluralize
 from bulkremove.domain.row import Removal, Status
 from bulkremove.report.leavers_file import leavers_csv
 from bulkremove.sources import SourceFile
@@ -116,9 +117,8 @@ class LeaversSource:
         if self.found is not None:
             result.notes += self.found.notes
             if self._left_out:
-                result.notes.append(
-                    f"{self._left_out:,} enrolment(s) of leavers are still to be removed by other plans."
-                )
+                left_out = pluralize(self._left_out, "enrolment of a leaver is", "enrolments of leavers are")
+                result.notes.append(f"{left_out} still to be removed by other plans.")
             result.failures += dict.fromkeys(self.found.failures)
 
     def _has_unprocessed(self) -> bool:

@@ -43,6 +43,7 @@ from bulkremove.domain.errors import (
 )
 from bulkremove.domain.job import EndReason
 from bulkremove.domain.permissions import EVERY_ACCOUNT
+from bulkremove.domain.plural import pluralize
 from bulkremove.domain.schedule import Schedule
 from bulkremove.engine.progress import Stop
 from bulkremove.platform.local_time import local
@@ -110,7 +111,7 @@ class NightlyRuns:
         if failure := await self.outbox.send_due():  # after the claim, since a mail server may let us wait
             result.failures.append(failure)
         elif (waiting := (await self._storage.nightly.waiting_notices()).get(self.night.name)) and not self._sandbox:
-            result.unsent = f"{waiting:,} notice(s). {self.outbox.why_silent()}".strip()
+            result.unsent = f"{pluralize(waiting, 'notice')}. {self.outbox.why_silent()}".strip()
         skew = self._runs.connections.clock_skew
         at = self._context.clock.wall()
         await self._storage.nightly.end(number, result.end, at=at, is_good=result.is_good, clock_skew=skew)
@@ -253,7 +254,8 @@ class NightlyRuns:
         deleted = await self._retention.delete_expired()
         if deleted.jobs or deleted.files:
             days = self._context.settings.retention_days
-            result.deleted = f"Older than {days} days: rows of {deleted.jobs:,} job(s) and {deleted.files:,} file(s)."
+            jobs, files = pluralize(deleted.jobs, "job"), pluralize(deleted.files, "file")
+            result.deleted = f"Older than {days} days: rows of {jobs} and {files}."
 
     async def _write_metrics(self) -> None:
         if self._context.settings.metrics_file and not self._sandbox:
