@@ -1,15 +1,21 @@
-"""Documents that can't lie: the README's tables are those of the code."""
+"""Documents that can't lie: their tables, commands and links are those of the code."""
 
 from __future__ import annotations
 
 import ast
 import re
+import runpy
 import tomllib
 from importlib import import_module
 from pathlib import Path
 
+import click
+
 from benchmarks.__main__ import MEASURES, OLD, renewed
 from bulkremove.cli import EXIT_CODES
+from bulkremove.cli.program import cli
+from bulkremove.config.night_values import NIGHT_PARSERS
+from bulkremove.config.values import PARSERS
 from bulkremove.domain import errors
 from bulkremove.domain.data_centers import DATA_CENTERS
 from bulkremove.domain.job import JobState
@@ -19,26 +25,97 @@ from bulkremove.domain.version import __version__
 from bulkremove.engine.decision_table import RULES
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCS = ROOT / "docs"
+PAGES = sorted({*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *ROOT.glob("tests/**/*.md")} - {ROOT / "CHANGELOG.md"})
+OUTCOMES = (DOCS / "outcomes.md").read_text(encoding="utf-8")
+SETTINGS = (DOCS / "settings.md").read_text(encoding="utf-8")
 
 
-def test_the_readme_lists_the_data_centers() -> None:
-    assert f"`us`; also {', '.join(code for code in DATA_CENTERS if code != 'us')} |" in README
+def test_every_setting_and_every_data_center_is_described() -> None:
+    assert f"`us`; also {', '.join(code for code in DATA_CENTERS if code != 'us')} |" in SETTINGS
+    top, _, night = SETTINGS.partition("## Nights")
+    from_login = {"account"}
+    assert set() == {name for name in PARSERS if f"`{name}`" not in top} - from_login - {"speed"}
+    assert [] == [name for name in NIGHT_PARSERS if f"`{name}`" not in night]
 
 
-def test_the_readme_has_every_line_of_the_decision_table() -> None:
+def test_every_outcome_and_every_exit_code_is_described() -> None:
     assert [] == [
-        rule.response_text for rule in RULES.values() if f"| {rule.response_text} | {rule.row_text} |" not in README
+        rule.response_text for rule in RULES.values() if f"| {rule.response_text} | {rule.row_text} |" not in OUTCOMES
     ]
+    assert [] == [code for code, words in EXIT_CODES.items() if f"| {code} | {words} |" not in OUTCOMES]
+    assert [] == [status for status in Status if f"| `{status.value}` |" not in OUTCOMES]
 
 
-def test_the_readme_has_every_exit_code_and_status() -> None:
-    assert [] == [code for code, words in EXIT_CODES.items() if f"| {code} | {words} |" not in README]
-    assert [] == [status for status in Status if f"| `{status.value}` |" not in README]
+def test_the_reference_is_what_the_code_says() -> None:
+    texts = runpy.run_path(str(DOCS / "make_reference.py"))["texts"]()
+    outdated = [path.name for path, text in texts.items() if path.read_text(encoding="utf-8") != text]
+    assert [] == outdated, "renew it with docs/make_reference.py"
+
+
+def test_every_document_is_in_the_index() -> None:
+    index = (DOCS / "README.md").read_text(encoding="utf-8")
+    assert [] == [path.name for path in DOCS.glob("*.md") if path.name != "README.md" and f"({path.name})" not in index]
+
+
+def test_every_link_of_the_documents_leads_somewhere() -> None:
+    broken = []
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+            path, _, anchor = target.partition("#")
+            linked = (page.parent / path).resolve() if path else page
+            if "://" in target or target.startswith("mailto:"):
+                continue
+            if not linked.exists() or (anchor and anchor not in _anchors(linked)):
+                broken.append(f"{page.name}: {target}")
+    assert [] == broken
+
+
+def _anchors(page: Path) -> list[str]:
+    """The anchors of a page's headings, as they are made where it is shown."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
+
+
+def test_every_command_of_the_documents_exists_with_its_options() -> None:
+    wrong, count = [], 0
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        blocks = re.findall(r"```\n(.*?)```", text, re.DOTALL)
+        lines = [line.strip() for block in blocks for line in block.splitlines()]
+        inline = re.findall(r"(?<!`)`(bulkremove [^`]*)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+        for command in [line for line in lines if line.startswith("bulkremove ")] + inline:
+            count += 1
+            if why := _what_is_wrong(command):
+                wrong.append(f"{page.name}: {command}: {why}")
+    assert [] == wrong
+    assert count > 150
+
+
+def _what_is_wrong(line: str) -> str:
+    words = re.sub(r"\s#.*", "", line).replace("'", "").replace('"', "").split()[1:]
+    command: click.Command = cli
+    options = {name: param for param in cli.params for name in param.opts}
+    place = 0
+    while place < len(words):
+        word = words[place].strip("[].,")
+        place += 1
+        if word.startswith("-") and word.strip("-"):
+            name = word.partition("=")[0]
+            if name not in options:
+                return f"there is no option {name}"
+            param = options[name]
+            place += isinstance(param, click.Option) and not param.is_flag and "=" not in word
+        elif isinstance(command, click.Group) and re.fullmatch(r"[a-z][a-z-]+", word):
+            if word not in command.commands:
+                return f"there is no command {word}"
+            command = command.commands[word]
+            options |= {name: param for param in command.params for name in (*param.opts, *param.secondary_opts)}
+    return ""
 
 
 def test_the_glossary_has_every_noun_of_the_domain_and_every_state() -> None:
-    glossary = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    glossary = (DOCS / "glossary.md").read_text(encoding="utf-8")
     nouns = [
         name
         for module in ("row", "table", "operation", "plan", "job", "ledger", "attempt", "clock")
@@ -51,7 +128,7 @@ def test_the_glossary_has_every_noun_of_the_domain_and_every_state() -> None:
 
 
 def test_the_index_of_the_decisions_has_each_with_its_title() -> None:
-    folder = ROOT / "docs" / "decisions"
+    folder = DOCS / "decisions"
     titles = {path: path.read_text(encoding="utf-8").partition("\n")[0] for path in sorted(folder.glob("0*.md"))}
     lines = [f"| [{path.name[:4]}]({path.name}) | {title.partition('. ')[2]} |" for path, title in titles.items()]
     assert lines == [line for line in (folder / "README.md").read_text(encoding="utf-8").splitlines() if "](" in line]
@@ -77,7 +154,7 @@ def test_the_error_tree_is_that_of_the_classes() -> None:
 
 def test_each_promise_has_a_proof_and_each_proof_its_promise() -> None:
     """The first cell of each line of the tables, and the last, against what the proofs say of themselves."""
-    lines = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8").splitlines()
+    lines = (DOCS / "reliability.md").read_text(encoding="utf-8").splitlines()
     rows = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in lines if line.endswith(".py` |")]
     told = {(row[0], row[-1].strip("`")) for row in rows}
     assert told == {
@@ -117,7 +194,7 @@ def test_a_figure_stands_with_commit_and_date_and_is_marked_when_its_code_has_ch
 
 
 def test_every_figure_of_the_benchmarks_is_written_by_its_measure() -> None:
-    text = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    text = (DOCS / "benchmarks.md").read_text(encoding="utf-8")
     outside = re.sub(r"<!-- (\w+) measured at .*?<!-- end \1 -->", "", text, flags=re.DOTALL)
     assert "|---" not in outside
     assert all(f"<!-- {name} measured at " in text for name in MEASURES)

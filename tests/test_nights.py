@@ -389,8 +389,8 @@ async def sandbox_of(app: App) -> object:
         return running
 
 
-def test_the_settings_of_the_readme_load(tmp_path: Path) -> None:
-    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-    block = readme.partition("   [[nights]]\n")[2].partition("```")[0]
+def test_the_settings_of_the_guide_load(tmp_path: Path) -> None:
+    guide = (Path(__file__).parent.parent / "docs" / "nights.md").read_text(encoding="utf-8")
+    block = guide.partition("   [[nights]]\n")[2].partition("```")[0]
     (night,) = loaded(tmp_path, "[[nights]]\n" + block).nights
     assert ("/srv/leavers", 200, "Europe/Berlin") == (night.source, night.max_removals, night.zone)
