@@ -104,6 +104,7 @@ TABLE = {
     ("GET", "/no/such/page"): Attacked(P),
     ("DELETE", "/jobs/{job}"): Attacked(P),
     ("PUT", "/api/v1/jobs"): Attacked(P),
+    ("POST", "/uploads/{upload}/discard"): Attacked(P, FORM),  # the last one: it takes the upload away
 }
 NO_DOORS = {("GET", "/no/such/page"): 404, ("DELETE", "/jobs/{job}"): 405, ("PUT", "/api/v1/jobs"): 405}
 FILLED = {"{session}": "x", "{upload}": "x", "{job}": "x", "{plan}": "x", "{ending}": "csv", "{rows}": "retry"}

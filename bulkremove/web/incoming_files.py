@@ -13,7 +13,6 @@ from pathlib import Path
 from aiohttp import BodyPartReader, http_exceptions, web
 
 from bulkremove.app import App
-from bulkremove.platform.secure_files import private_folder
 from bulkremove.web.account_choice import account_of
 from bulkremove.web.responses import MAX_FORM_BYTES
 from bulkremove.web.routes import person
@@ -38,15 +37,12 @@ class IncomingFile:
 
 
 class IncomingFiles:
-    """The private folder of one server; it is emptied at the start, so nothing outlives a restart."""
+    """The files that one server receives. ``folder``: where they are stored."""
 
-    def __init__(self, app: App) -> None:
-        self._app = app
+    def __init__(self, app: App, folder: Path) -> None:
+        self._app, self._folder = app, folder
         self._max_bytes = app.settings.largest_upload * 1024 * 1024
-        self._folder = private_folder(app.settings.home / "uploads")
         self._transfers = 0
-        for path in self._folder.iterdir():
-            path.unlink(missing_ok=True)
 
     async def of_form(self, request: web.Request) -> IncomingFile:
         """Receive the file of a form, for the account that the form names before it; or for the only one.

@@ -40,7 +40,7 @@ class OverviewPages:
     async def home(self, request: web.Request) -> web.StreamResponse:
         """Show where a new removal begins, the drafts, and what is under way."""
         seen = person(request).seen
-        context: dict[str, Any] = {"waiting": self._uploads.waiting(seen), "order": await self._order(seen)}
+        context: dict[str, Any] = {"drafts": self._uploads.drafts(seen), "order": await self._order(seen)}
         context |= {"accounts": accounts_for(self._app, person(request)), "show_account": self._shows_account(seen)}
         context |= {"replaced": REPLACED if await self._app.backups.is_replaced() else ""}
         return page("home.html", request, context | await self._allowances(seen))
@@ -79,7 +79,7 @@ class OverviewPages:
         return [name for name in self._app.accounts.names() if name in seen]
 
     def _shows_account(self, seen: AccountSet) -> bool:
-        return len({*self._accounts(seen), *(upload.account for upload in self._uploads.waiting(seen))}) > 1
+        return len({*self._accounts(seen), *(upload.account for upload in self._uploads.drafts(seen))}) > 1
 
     async def _allowances(self, seen: AccountSet) -> dict[str, Any]:
         """How much of the limit of each account is used, or why that is not known."""

@@ -63,6 +63,7 @@ class PlanPages:
             Route("POST", "/uploads/{upload}/lookup", self.change_lookup, Scope.UPLOAD, Permission.PREPARE, FORM),
             Route("POST", "/uploads/{upload}/mismatched", self.include, Scope.UPLOAD, Permission.PREPARE, FORM),
             Route("POST", "/uploads/{upload}/confirm", self.confirm, Scope.UPLOAD, Permission.APPROVE, FORM),
+            Route("POST", "/uploads/{upload}/discard", self.discard, Scope.UPLOAD, Permission.PREPARE, FORM),
         ]
 
     async def upload(self, request: web.Request) -> web.StreamResponse:
@@ -102,6 +103,10 @@ class PlanPages:
         upload = self._upload(request)
         if upload.job is not None:
             raise web.HTTPSeeOther(f"/jobs/{upload.job}")
+        if upload.is_restored:
+            await self._uploads.read_restored(upload, by=person(request).name)
+            if upload.refusal is None and person(request).may(Permission.PREPARE, upload.account):
+                await self._lookups.begin(upload, person(request))
         if upload.is_looked_up:
             return page("lookup.html", request, {"upload": upload, "lookup": upload.lookup})
         if upload.refusal is not None:
@@ -191,6 +196,12 @@ class PlanPages:
         consent = Consent(plan_hash=str(form.get("plan", "")), removals=number, compared=compared)
         job_id, _ = await confirm(self._app, self._supervisor, self._uploads, upload, consent, by=person(request).name)
         raise web.HTTPSeeOther(f"/jobs/{job_id}")
+
+    async def discard(self, request: web.Request) -> web.StreamResponse:
+        """Delete a draft, and redirect to the start page."""
+        await read_form(request)
+        await self._uploads.discard(self._upload(request), by=person(request).name)
+        raise web.HTTPSeeOther("/#drafts")
 
     def _upload(self, request: web.Request) -> Upload:
         return self._uploads.get(request.match_info["upload"], person(request).seen)

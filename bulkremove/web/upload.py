@@ -92,6 +92,8 @@ class Upload:
     """How texts speak of them."""
     generation: str = ""
     """The generation of the storage in which its plan was shown."""
+    is_restored: bool = False
+    """Whether it is a draft of an earlier server that was not read again yet."""
     job: str | None = None
     """The id of the job that its plan became; None before it is confirmed. A second confirmation returns it again."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -119,9 +121,17 @@ class Upload:
         return self.lookup is not None and self.lookup.task is not None
 
     @property
-    def is_awaited(self) -> bool:
-        """Whether its plan sends something, or may do so once a lookup has ended or a person has ticked rows of it."""
-        return bool(self.removals or self.is_looked_up or (self.check and self.check.mismatched))
+    def needs_choice(self) -> bool:
+        """Whether its file can be read once a person has chosen how."""
+        return self.refusal is not None and self.refusal.choices is not None
+
+    @property
+    def is_draft(self) -> bool:
+        """Whether it waits for a person: its plan sends something, or may do so after a lookup or a choice."""
+        if self.job is not None or (self.refusal is not None and not self.needs_choice):
+            return False
+        is_mismatched = self.check is not None and bool(self.check.mismatched)
+        return bool(self.removals or self.is_restored or self.needs_choice or self.is_looked_up or is_mismatched)
 
     def end_lookup(self) -> None:
         """End a lookup for it that is under way; nothing of it is used."""

@@ -1,7 +1,7 @@
 """Uploads: files, people chosen from Zoho's lists and rows of jobs, read into plans, confirmed once.
 
-An upload that is not confirmed within a day is deleted. Only the plan shown last is in memory; another one is made
-again from its file, and its hash shows that it is the same.
+One that is not confirmed within a day is deleted; until then it is a draft, also after a restart of the server.
+Only the plan shown last is in memory; another one is made again from its file, and its hash shows that it is the same.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from bulkremove.domain.enrolment_check import EnrolmentCheck
 from bulkremove.domain.errors import FileRefused, PlanNotReady
 from bulkremove.domain.job import Job
 from bulkremove.domain.permissions import AccountSet
-from bulkremove.domain.table import Table
+from bulkremove.domain.table import SANDBOX_MARK, Table
 from bulkremove.reading.options import ReadOptions
+from bulkremove.web.draft_files import MAX_AGE_SECONDS, DraftFiles
 from bulkremove.web.fair_share import FairShare
 from bulkremove.web.incoming_files import IncomingFile, IncomingFiles
 from bulkremove.web.routes import person
@@ -30,8 +31,6 @@ from bulkremove.web.upload import Upload
 
 MAX_READS_AT_ONCE = 2
 """Files that are read at the same time, each in a process of its own, for one person one after the other."""
-MAX_AGE_SECONDS = 24 * 3600.0
-"""Seconds after which an upload is deleted, at the next use of any upload."""
 MAX_UPLOADS_OF_PERSON = 20
 """Uploads of one person that are stored; one more deletes their oldest, never that of somebody else."""
 CHECK_IS_VOID = (
@@ -41,11 +40,12 @@ CHECK_IS_VOID = (
 
 
 class Uploads:
-    """The uploads of one server. Their private folder is emptied at the start, so none outlives a restart."""
+    """The uploads of one server, and the drafts of those before it."""
 
     def __init__(self, app: App, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._app = app
-        self._files = IncomingFiles(app)
+        self._drafts = DraftFiles(app.settings.home, SANDBOX_MARK if app.settings.is_sandbox else app.settings.host)
+        self._files = IncomingFiles(app, self._drafts.folder)
         self._clock = clock
         self._uploads: dict[str, tuple[Upload, float]] = {}
         """By id: the upload, and when it was added (seconds of ``clock``)."""
@@ -53,6 +53,8 @@ class Uploads:
         """By the upload's id: at most one, the newest."""
         self._reading = asyncio.Semaphore(MAX_READS_AT_ONCE)
         self._readers = FairShare(1, waiting=MAX_UPLOADS_OF_PERSON)
+        for draft in self._drafts.load():
+            self._uploads[draft.id] = draft, clock() - (time.time() - draft.uploaded_at)
 
     async def add_form_file(self, request: web.Request) -> Upload:
         """Store and read the file of a form, for the account that the form names before it; or for the only one.
@@ -98,10 +100,27 @@ class Uploads:
     async def preview_rows(self, upload: Upload, *, by: str) -> Preview:
         """Return the plan of rows of a job, as ``preview`` does; the upload is dropped where there is none."""
         try:
-            return await self.preview(upload, by=by)
+            preview = await self.preview(upload, by=by)
         except BaseException:
             del self._uploads[upload.id]
             raise
+        await self._save(upload)
+        return preview
+
+    async def read_restored(self, upload: Upload, *, by: str) -> None:
+        """Read a draft of an earlier server as it was read there; ``refusal`` of the upload says why that failed."""
+        async with upload.lock:
+            if upload.is_restored:
+                await self._read_for_display(upload, by)
+                upload.is_restored = False
+
+    async def discard(self, upload: Upload, *, by: str) -> None:
+        """Delete an upload whose plan nobody wants. A confirmed one is left."""
+        async with upload.lock:
+            if upload.job is not None:
+                return
+            self._delete(upload)
+        await self._app.record(by, "discarded", name=upload.name, account=upload.account)
 
     async def preview(self, upload: Upload, *, by: str) -> Preview:
         """Return the upload's plan to be shown, read again if it is not in memory. Raises FileRefused.
@@ -149,6 +168,7 @@ class Uploads:
                 upload.prepared_by.append(by)
             self._previews.pop(upload.id, None)
             await self._preview_for_display(upload, by)
+            await self._save(upload)
         plan = self.plan_hash(upload)
         await self._app.record(
             by, "included_mismatched", name=upload.name, rows=len(rows), plan=plan, account=upload.account
@@ -170,11 +190,8 @@ class Uploads:
             if upload.path is not None:
                 upload.table = None
             self._previews.pop(upload.id, None)
-            try:
-                if options.match is None or upload.table is not None:
-                    await self._preview_for_display(upload, by)
-            except FileRefused as error:
-                upload.refusal = error
+            await self._read_for_display(upload, by)
+            await self._save(upload)
         values: dict[str, object] = {"sheet": options.sheet, "columns": dict(options.columns)}
         values |= {"hidden": options.hidden.value, "include_open": include_open}
         values |= {"plan": self.plan_hash(upload), "account": upload.account}
@@ -199,8 +216,7 @@ class Uploads:
             upload.job = await submit(replace(preview, generation=upload.generation))
             self._previews.pop(upload.id, None)
             upload.table = upload.check = None
-            if upload.path is not None:
-                upload.path.unlink(missing_ok=True)  # the journal has all rows of the job
+            self._drafts.delete(upload)  # the journal has all rows of the job
             return upload.job, True
 
     def plan_hash(self, upload: Upload) -> str:
@@ -218,18 +234,21 @@ class Uploads:
             )
         return entry[0]
 
-    def waiting(self, seen: AccountSet) -> list[Upload]:
-        """Return the uploads for these accounts whose plans wait to be confirmed, the newest first.
-
-        A plan that sends nothing waits for nobody, unless a person may decide to send rows of it.
-        """
+    def drafts(self, seen: AccountSet) -> list[Upload]:
+        """Return the drafts for these accounts, the newest first."""
         self._delete_expired()
-        uploads = [
-            upload
-            for upload, _ in self._uploads.values()
-            if upload.job is None and upload.refusal is None and upload.account in seen and upload.is_awaited
-        ]
+        uploads = [upload for upload, _ in self._uploads.values() if upload.account in seen and upload.is_draft]
         return sorted(uploads, key=lambda upload: upload.uploaded_at, reverse=True)
+
+    async def _save(self, upload: Upload) -> None:
+        await asyncio.to_thread(self._drafts.save, upload)
+
+    async def _read_for_display(self, upload: Upload, by: str) -> None:
+        try:
+            if upload.options.match is None or upload.table is not None:
+                await self._preview_for_display(upload, by)
+        except FileRefused as error:
+            upload.refusal = error
 
     async def _preview_for_display(self, upload: Upload, by: str) -> Preview:
         preview = await self._preview(upload, by)
@@ -306,11 +325,13 @@ class Uploads:
             is_erased = upload.job is None and upload.path is not None and not upload.path.exists()
             is_old = self._clock() - added_at > MAX_AGE_SECONDS
             if is_erased or is_old or counts[upload.prepared_by[0]] > MAX_UPLOADS_OF_PERSON:
-                if upload.path is not None:
-                    upload.path.unlink(missing_ok=True)
-                upload.end_lookup()
-                self._previews.pop(upload.id, None)
-                del self._uploads[upload.id]
+                self._delete(upload)
+
+    def _delete(self, upload: Upload) -> None:
+        self._drafts.delete(upload)
+        upload.end_lookup()
+        self._previews.pop(upload.id, None)
+        self._uploads.pop(upload.id, None)
 
     def _new_id(self) -> str:
         return secrets.token_urlsafe(9)
