@@ -19,8 +19,8 @@ from bulkremove.domain.permissions import Permission
 from bulkremove.web.fair_share import FairShare
 from bulkremove.web.responses import while_checked
 from bulkremove.web.routes import Person
-from bulkremove.web.upload import Lookup, RosterLookup, Upload
-from bulkremove.web.uploads import MAX_UPLOADS_OF_PERSON, Uploads
+from bulkremove.web.upload import MAX_UPLOADS_OF_PERSON, Lookup, RosterLookup, Upload
+from bulkremove.web.uploads import Uploads
 
 MAX_MATCHED_ROWS = 20_000
 """Rows of a file whose ids are looked up; they are kept in memory."""
@@ -54,7 +54,7 @@ class Lookups:
             upload.refusal = upload.lookup = None
         if not _may_begin(upload):
             return
-        app = self._uploads.app_of(upload)
+        app = self._uploads.plans.app_of(upload)
         if not upload.lacks_ids:
             if upload.check is not None:
                 return
@@ -182,7 +182,7 @@ class Lookups:
         checked = await app.enrolment_checks.check(preview, seen=upload.seen, is_asked=is_asked, on_batch=lookup.count)
         upload.check, upload.check_note = checked.check, checked.check_note
         upload.looked_up_in = checked.generation
-        self._uploads.show(upload, checked)
+        self._uploads.plans.show(upload, checked)
         batches, mismatched = len(preview.plan.batches), checked.check.mismatched if checked.check else ()
         facts = {
             "name": upload.name,
@@ -194,7 +194,7 @@ class Lookups:
 
     async def _find_ids(self, upload: Upload, app: App) -> None:
         """Find the ids of a file that has none, from Zoho's lists. Raises FileRefused, ReadFailed and others."""
-        table = await self._uploads.read_table(upload)
+        table = await self._uploads.plans.read_table(upload)
         if len(table) > MAX_MATCHED_ROWS:
             raise FileRefused(
                 f"{upload.name} has {len(table):,} rows, and the ids of {MAX_MATCHED_ROWS:,} at most are looked up.",

@@ -133,7 +133,7 @@ class PlanPages:
         context |= {"own": any(is_same_person(person(request).name, other) for other in upload.prepared_by)}
         context |= {"same": await self._app.jobs.of_plan(plan), "four_eyes": self._app.settings.four_eyes}
         context |= {"open_rows": sum(plan.open_in.values()), "open_in": open_in, "roles": roles}
-        checks = self._uploads.app_of(upload).enrolment_checks
+        checks = self._uploads.plans.app_of(upload).enrolment_checks
         context |= {"check": preview.check, "mismatched": mismatched_rows(preview), "cost": checks.cost(plan)}
         context |= {"sent_mismatched": plan.sent_mismatched, "mismatch_text": mismatch_text, "most": MAX_MISMATCHED}
         context |= {"people": people_by_row(preview, rows), "undo_text": undo_text(plan, PUT_BACK)}
@@ -221,7 +221,7 @@ async def confirm(
 
     async def submit(preview: Preview) -> str:
         reports = private_folder(app.settings.home / "reports")
-        job = await uploads.app_of(upload).confirmations.submit(
+        job = await uploads.plans.app_of(upload).confirmations.submit(
             preview,
             consent=consent,
             folder=reports,

@@ -15,6 +15,9 @@ from bulkremove.domain.permissions import AccountSet
 from bulkremove.domain.table import Table
 from bulkremove.reading.options import ReadOptions
 
+MAX_UPLOADS_OF_PERSON = 20
+"""Uploads of one person that are stored; one more deletes their oldest, never that of somebody else."""
+
 
 @dataclass(slots=True)
 class Lookup:

@@ -1,7 +1,6 @@
 """Uploads: files, people chosen from Zoho's lists and rows of jobs, read into plans, confirmed once.
 
 One that is not confirmed within a day is deleted; until then it is a draft, also after a restart of the server.
-Only the plan shown last is in memory; another one is made again from its file, and its hash shows that it is the same.
 """
 
 from __future__ import annotations
@@ -24,35 +23,22 @@ from bulkremove.domain.permissions import AccountSet
 from bulkremove.domain.table import SANDBOX_MARK, Table
 from bulkremove.reading.options import ReadOptions
 from bulkremove.web.draft_files import MAX_AGE_SECONDS, DraftFiles
-from bulkremove.web.fair_share import FairShare
 from bulkremove.web.incoming_files import IncomingFile, IncomingFiles
 from bulkremove.web.routes import person
-from bulkremove.web.upload import Upload
-
-MAX_READS_AT_ONCE = 2
-"""Files that are read at the same time, each in a process of its own, for one person one after the other."""
-MAX_UPLOADS_OF_PERSON = 20
-"""Uploads of one person that are stored; one more deletes their oldest, never that of somebody else."""
-CHECK_IS_VOID = (
-    "The rows of this plan are others than when Zoho was asked who the learners are, or somebody's data were erased "
-    "since. So what Zoho said is not used; ask again."
-)
+from bulkremove.web.upload import MAX_UPLOADS_OF_PERSON, Upload
+from bulkremove.web.uploaded_plans import UploadedPlans
 
 
 class Uploads:
     """The uploads of one server, and the drafts of those before it."""
 
     def __init__(self, app: App, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._app = app
+        self._app, self.plans = app, UploadedPlans(app)
         self._drafts = DraftFiles(app.settings.home, SANDBOX_MARK if app.settings.is_sandbox else app.settings.host)
         self._files = IncomingFiles(app, self._drafts.folder)
         self._clock = clock
         self._uploads: dict[str, tuple[Upload, float]] = {}
         """By id: the upload, and when it was added (seconds of ``clock``)."""
-        self._previews: dict[str, Preview] = {}
-        """By the upload's id: at most one, the newest."""
-        self._reading = asyncio.Semaphore(MAX_READS_AT_ONCE)
-        self._readers = FairShare(1, waiting=MAX_UPLOADS_OF_PERSON)
         for draft in self._drafts.load():
             self._uploads[draft.id] = draft, clock() - (time.time() - draft.uploaded_at)
 
@@ -141,35 +127,22 @@ class Uploads:
         upload.looked_up_in = generation
         return self._add(upload)
 
-    async def read_table(self, upload: Upload) -> Table:
-        """Read the file of an upload without planning it. Raises FileRefused."""
-        if upload.path is None or not upload.path.exists():
-            raise FileRefused("This upload is not kept any more.", hint="Upload the file again.")
-        async with self._readers.turn(upload.prepared_by[-1]), self._reading:
-            options = self.app_of(upload).plans.for_reading(upload.options)
-            return await self._app.context.read_untrusted(upload.path, name=upload.name, options=options)
-
-    def show(self, upload: Upload, preview: Preview) -> None:
-        """Keep a plan that was made of an upload meanwhile, as the one to be shown."""
-        self._previews = {upload.id: preview}
-        upload.removals, upload.words = preview.plan.removals, preview.plan.operation.words
-
     async def include(self, upload: Upload, numbers: Collection[int], *, by: str) -> None:
         """Plan rows too whose person in Zoho is another than in the file, as a person decided. ``numbers``: of them."""
         async with upload.lock:
             if upload.job is not None or upload.check is None:
                 return
-            table = (await self._preview(upload, by)).plan.table
+            table = (await self.plans.of(upload, by)).plan.table
             if upload.check is None:  # it is void since, and the page says so
                 return
             rows = [index for index in upload.check.mismatched if table.numbers[index] in numbers]
             upload.check = upload.check.including(rows)
             if by not in upload.prepared_by:
                 upload.prepared_by.append(by)
-            self._previews.pop(upload.id, None)
+            self.plans.drop(upload)
             await self._preview_for_display(upload, by)
             await self._save(upload)
-        plan = self.plan_hash(upload)
+        plan = self.plans.hash_of(upload)
         await self._app.record(
             by, "included_mismatched", name=upload.name, rows=len(rows), plan=plan, account=upload.account
         )
@@ -189,12 +162,12 @@ class Uploads:
             upload.check, upload.check_note, upload.lookup = None, "", None
             if upload.path is not None:
                 upload.table = None
-            self._previews.pop(upload.id, None)
+            self.plans.drop(upload)
             await self._read_for_display(upload, by)
             await self._save(upload)
         values: dict[str, object] = {"sheet": options.sheet, "columns": dict(options.columns)}
         values |= {"hidden": options.hidden.value, "include_open": include_open}
-        values |= {"plan": self.plan_hash(upload), "account": upload.account}
+        values |= {"plan": self.plans.hash_of(upload), "account": upload.account}
         await self._app.record(by, "read", name=upload.name, **values)
 
     async def confirm(
@@ -212,17 +185,12 @@ class Uploads:
                 raise PlanNotReady("Zoho is still asked who these learners are. Wait for it, or leave it out.")
             if upload.refusal is not None:
                 raise PlanNotReady("This file was refused, so there is nothing to confirm.")
-            preview = await self._preview(upload, by)
+            preview = await self.plans.of(upload, by)
             upload.job = await submit(replace(preview, generation=upload.generation))
-            self._previews.pop(upload.id, None)
+            self.plans.drop(upload)
             upload.table = upload.check = None
             self._drafts.delete(upload)  # the journal has all rows of the job
             return upload.job, True
-
-    def plan_hash(self, upload: Upload) -> str:
-        """Return the hash of the upload's plan; empty when the plan is not in memory."""
-        preview = self._previews.get(upload.id)
-        return preview.plan.hash if preview else ""
 
     def get(self, upload_id: str, seen: AccountSet) -> Upload:
         """Return an upload for one of these accounts by its id. Raises HTTPNotFound."""
@@ -251,63 +219,9 @@ class Uploads:
             upload.refusal = error
 
     async def _preview_for_display(self, upload: Upload, by: str) -> Preview:
-        preview = await self._preview(upload, by)
+        preview = await self.plans.of(upload, by)
         upload.generation = preview.generation
         return preview
-
-    async def _preview(self, upload: Upload, by: str) -> Preview:
-        preview = self._previews.get(upload.id)
-        if preview is None or preview.generation != await self._app.plans.generation():
-            async with self._readers.turn(by), self._reading:
-                self._previews.clear()  # before the next one is made, or memory would hold two
-                # What other jobs did counts from when the file came, also when the plan is made again from it.
-                preview = await self._read(upload)
-                preview = replace(preview, made_at=min(preview.made_at, upload.uploaded_at))
-            self.show(upload, preview)
-        return preview
-
-    async def _read(self, upload: Upload) -> Preview:
-        plans = self.app_of(upload).plans
-        is_void = upload.looked_up_in != await plans.generation()
-        if is_void and upload.table is not None:
-            upload.table = upload.check = None
-            upload.refusal = FileRefused(
-                "The data of a learner were erased since Zoho was asked about these people.",
-                hint="Choose them or give their file again.",
-            )
-            raise upload.refusal
-        preview = await self._read_unchecked(upload)
-        if upload.check is not None and (is_void or not upload.check.covers(preview.plan)):
-            upload.check, upload.check_note = None, CHECK_IS_VOID
-        if upload.check is None:
-            return replace(preview, check_note=upload.check_note)
-        return await plans.checked(preview, upload.check, seen=upload.seen)
-
-    async def _read_unchecked(self, upload: Upload) -> Preview:
-        plans = self.app_of(upload).plans
-        if upload.table is not None:
-            return await plans.preview_table(upload.table, include_open=upload.include_open, seen=upload.seen)
-        if upload.retry is not None:
-            return await plans.retry(upload.retry[0], unknown_checked=upload.retry[1])
-        if upload.put_back is not None:
-            return await self.app_of(upload).reenrolments.preview(*upload.put_back)
-        if upload.path is None or upload.job is not None:
-            raise FileRefused("This plan was confirmed; its rows are in the job.")
-        if not upload.path.exists():  # another process has just erased the data of a learner in it
-            raise FileRefused("This upload is not kept any more.", hint="Upload the file again.")
-        if upload.options.match is not None:
-            raise FileRefused("The ids of these people were not looked up yet.", hint="Upload the file again.")
-        return await plans.preview_in_subprocess(
-            upload.path,
-            name=upload.name,
-            options=upload.options,
-            seen=upload.seen,
-            include_open=upload.include_open,
-        )
-
-    def app_of(self, upload: Upload) -> App:
-        """The use cases of an upload's account."""
-        return self._app.for_account(upload.account)
 
     def _add(self, upload: Upload) -> Upload:
         self._uploads[upload.id] = upload, self._clock()
@@ -330,7 +244,7 @@ class Uploads:
     def _delete(self, upload: Upload) -> None:
         self._drafts.delete(upload)
         upload.end_lookup()
-        self._previews.pop(upload.id, None)
+        self.plans.drop(upload)
         self._uploads.pop(upload.id, None)
 
     def _new_id(self) -> str:
