@@ -413,6 +413,25 @@ def test_a_hash_is_consent_to_rows_of_another_address_only_if_these_rows_were_sh
     assert 0 == done.returncode, done.stderr
 
 
+@pytest.mark.parametrize("reads", [["ok"] * 30, ["500"] * 30])
+def test_a_hash_is_no_consent_without_the_comparison_that_its_plan_asked_for(
+    program: Bulkremove, tmp_path: Path, reads: list[str]
+) -> None:
+    """Also where Zoho can't be asked any more, or nobody asks: the doubt was shown, and nobody has cleared it."""
+    file = tmp_path / "leavers.csv"
+    file.write_text(f"course,batch id,learner,batch name\n{COURSE},{BATCH},{learner(0)},Autumn\n")
+    shown = json.loads(program("preview", str(file), "--check", "--json", *of_sandbox(tmp_path)).stdout)
+    assert ["other_batch_name"] == [doubt["code"] for doubt in shown["doubts"]]
+    options = of_sandbox(tmp_path, reads=reads)
+    for words in ((), ("--no-check",), ("--check",)):
+        refused = program("run", str(file), "--plan", shown["plan_hash"], *words, *options)
+        assert refused.returncode in (1, 4), (words, refused.stderr)
+        assert "Removed" not in refused.stdout
+    if reads[0] == "ok":
+        done = program("run", str(file), "--plan", shown["plan_hash"], "--compared", "1", "--check", *options)
+        assert 0 == done.returncode, done.stderr
+
+
 def test_a_check_that_was_demanded_refuses_the_plan_when_zoho_can_t_say(program: Bulkremove, tmp_path: Path) -> None:
     file = leavers(tmp_path, [0, 1])
     for reads, words in ((["scope_403"], "ZOHOPEOPLE.training.READ"), (["ok", "cut"], "can't be read")):

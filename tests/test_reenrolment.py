@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import json
 import sqlite3
@@ -12,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from bulkremove.app import App, Consent, RunResult, Stop
+from bulkremove.app import App, Consent, Preview, RunResult, Stop
 from bulkremove.app.reenrolments import NO_RECORD_NUMBER
 from bulkremove.config import Settings
-from bulkremove.domain.attempt import Attempt, LookupResult, PendingRow, Permit, Reply
+from bulkremove.domain.attempt import Attempt, LookupResult, Outcome, PendingRow, Permit, Reply
 from bulkremove.domain.clock import Epoch, Monotonic
 from bulkremove.domain.errors import (
     ActionRefused,
@@ -36,6 +37,7 @@ from bulkremove.platform.system_clock import SystemClock
 from bulkremove.reading.options import ReadOptions
 from bulkremove.reading.reader import read
 from bulkremove.report import RowSelection
+from bulkremove.report.tables import select
 from bulkremove.sandbox import build_sandbox
 from bulkremove.zoho.client import Admission, Exchange
 from bulkremove.zoho.response_kind import ResponseKind
@@ -45,6 +47,8 @@ from tests.test_find_pages import looked_up, removed, site_of
 from tests.test_reads import BATCH, COURSE, learner, world
 from tests.web_fixtures import CREDENTIALS, until
 
+IN_BACK_OFF = """SELECT 1 FROM attempt JOIN row USING (job, position)
+    WHERE job = ? AND row.state = 'sending' AND response_kind IS NOT NULL"""
 NEW_LEARNER = "47834600002900000"
 """What the ids begin with that the sandbox gives to people who are put back."""
 
@@ -82,6 +86,43 @@ class Home:
         if check:
             preview = await self.app.enrolment_checks.check(preview, is_asked=True)
         return await self.submit(preview)
+
+    def _listed(self, *learners: str) -> Path:
+        """A file of these learner ids, all in one batch."""
+        path = self.folder / "ids.csv"
+        rows = "".join(f"{COURSE},{BATCH},{one}\n" for one in learners)
+        path.write_text(f"course,batch,learner\n{rows}", encoding="utf-8")
+        return path
+
+    async def checked_ids(self, *learners: str) -> Preview:
+        """The checked plan of these learner ids."""
+        file = self._listed(*learners)
+        preview = await self.app.plans.preview(file, name=file.name, options=ReadOptions(), include_open=True)
+        return await self.app.enrolment_checks.check(preview, is_asked=True)
+
+    async def planned_ids(self, *learners: str) -> Job:
+        """The job of these learner ids, confirmed and not run."""
+        return await self.submit(await self.checked_ids(*learners))
+
+    async def cut_off(self, job: Job) -> Job:
+        """Run a job until a row waits in its back-off after an attempt that may have worked, and cancel it there."""
+        stop, runs = Stop(), self.app.runs
+        run = asyncio.create_task(
+            runs.run(job.id, stop=stop, on_progress=lambda _: None, by="jo", front_end=FrontEnd.COMMAND)
+        )
+
+        async def waits() -> bool:
+            with closing(sqlite3.connect(self.folder / "home" / "journal.db")) as journal:
+                return bool(journal.execute(IN_BACK_OFF, (job.id,)).fetchall())
+
+        await until(waits)
+        stop.request("pause", EndReason.PAUSED)
+        await run
+        return await self.app.jobs.cancel(job.id, by="jo")
+
+    async def undo_list(self, job: Job) -> list[Outcome]:
+        """The rows of the list of removed people."""
+        return select(await self.app.reports.outcomes(await self.app.jobs.find(job.id)), RowSelection.UNDO)
 
     async def statuses(self, job: Job) -> list[str]:
         return [row.status.value for row in await self.app.reports.outcomes(job)]
@@ -705,3 +746,117 @@ async def test_the_plan_of_a_retry_says_that_its_people_were_to_be_put_back(tmp_
         assert f'href="/jobs/{back.id}"' in shown
         assert "These people were removed by" not in shown
         assert "was to put these people back, and did not" in shown
+
+
+# --- which decision is the later one ---------------------------------------------------------------------------
+
+
+async def back_by_hand(one: Home, job: Job, number: int) -> str:
+    """Enrol somebody whom a job removed again, of which the journal knows nothing; they get another learner id."""
+    before = one.here()
+    unknown = await one.put_back(job, [number])
+    await one.run(unknown)
+    with closing(sqlite3.connect(one.folder / "home" / "journal.db")) as journal, journal:
+        journal.execute("DELETE FROM attempt WHERE job = ?", (unknown.id,))
+        journal.execute("DELETE FROM row WHERE job = ?", (unknown.id,))
+        journal.execute("DELETE FROM event WHERE job = ?", (unknown.id,))
+        journal.execute("DELETE FROM job WHERE id = ?", (unknown.id,))
+    (again,) = one.here() - before
+    return again
+
+
+async def test_who_came_back_with_another_id_is_not_removed_by_the_older_plan(tmp_path: Path) -> None:
+    async with home(tmp_path) as one:
+        first = await one.planned(0, 2)
+        await one.run(first)
+        again = await back_by_hand(one, first, 2)
+        older = await one.planned_ids(again, learner(5))
+        back = await one.put_back(first)
+        await one.run(back)
+        await one.run(older)
+        assert again in one.here()
+        assert ["not_sent", "removed"] == await one.statuses(older)
+
+
+async def test_a_removal_in_the_back_off_when_its_job_was_cancelled_is_known_to_be_undone(tmp_path: Path) -> None:
+    faults: dict[str, Sequence[str]] = {one: ["reset_after_effect", "500", "500"] for one in (learner(0), record(1))}
+    async with home(tmp_path, faults=faults, concurrency=1) as one:
+        cut_off = await one.cut_off(await one.planned(0, 1))
+        await one.app.jobs.add_note(cut_off.id, 2, "", result=LookupResult.GONE, by="jo")
+        back = await one.put_back(cut_off)
+        await one.run(back)
+        assert [] == [row.number for row in await one.undo_list(cut_off) if row.number == 2]
+        other = await one.planned(1, name="other.csv")
+        await one.run(other)
+        await one.cut_off(await one.put_back(other, check=False))
+        (row,) = await one.app.reports.outcomes(other)
+        assert "put this person back" in row.undone or "put this person back" in row.detail
+        assert "or may have" in f"{row.undone} {row.detail}"
+
+
+async def test_people_whose_data_were_erased_are_not_taken_for_each_other(tmp_path: Path) -> None:
+    async with home(tmp_path) as one:
+        first = await one.planned(0, 1)
+        await one.run(first)
+        second = await one.planned(2, 3, name="second.csv")
+        await one.run(second)
+        for index in (0, 2):
+            erasure = await one.app.retention.find_learner(learner(index))
+            assert [] == await one.app.retention.forget(erasure, by="jo")
+        assert not any("again" in f"{row.detail} {row.undone}" for row in await one.app.reports.outcomes(first))
+
+
+async def test_a_removal_that_an_open_enrolment_must_know_of_is_kept(tmp_path: Path) -> None:
+    async with home(tmp_path) as one:
+        first = await one.planned(0, 1)
+        await one.run(first)
+        waiting = await one.put_back(first, check=False)
+        one.enrolled.add(Removal(COURSE, BATCH, learner(0)))
+        later = await one.planned(0, name="later.csv")
+        await one.run(later)
+        assert waiting.id in await one.app.context.storage.erasure.jobs_with_open_removals_of(later.id)
+
+
+async def test_who_was_removed_after_they_were_found_in_the_batch_is_told_as_removed(tmp_path: Path) -> None:
+    async with home(tmp_path) as one:
+        first = await one.planned(0, 2)
+        await one.run(first)
+        waiting = await one.planned(0, 1, check=False)
+        one.enrolled.add(Removal(COURSE, BATCH, learner(0)))  # by hand
+        back = await one.put_back(first)
+        await one.run(back)
+        assert "already_enrolled" in await one.statuses(back)
+        assert 2 not in [row.number for row in await one.undo_list(first)], "Zoho lists this person in the batch"
+        newest = await one.planned(0, name="newest.csv", check=False)
+        await one.run(newest)
+        await one.run(waiting)
+        assert ["done_before", "removed"] == await one.statuses(waiting)
+
+
+async def test_who_was_removed_without_an_answer_and_has_another_id_now_is_not_told_as_gone(tmp_path: Path) -> None:
+    async with home(tmp_path, faults={learner(0): ["reset_after_effect", "ok"]}) as one:
+        first = await one.planned(0, 1)
+        await one.run(first)
+        assert ["removed_inferred", "removed"] == await one.statuses(first)
+        await one.run(await one.put_back(first))
+        preview = await one.checked_ids(learner(0), learner(1), learner(5))
+        statuses = [preview.plan.excluded[index].status for index in (0, 1)]
+        assert [Status.NOT_SENT, Status.NOT_SENT] == statuses, "both are in the batch under another learner id"
+
+
+async def test_a_job_that_undoes_another_is_the_later_one_whatever_the_clock_said(tmp_path: Path) -> None:
+    async with home(tmp_path) as one:
+        first = await one.planned(0, 1)
+        await one.run(first)
+        with closing(sqlite3.connect(tmp_path / "home" / "journal.db")) as journal, journal:
+            journal.execute("UPDATE row SET finished_at = finished_at + 86400 WHERE job = ?", (first.id,))
+            journal.execute(
+                "UPDATE job SET finished_at = finished_at + 86400, created_at = created_at + 86400, "
+                "planned_at = planned_at + 86400 WHERE id = ?",
+                (first.id,),
+            )
+        back = await one.put_back(first)
+        await one.run(back)
+        assert ["enrolled", "enrolled"] == await one.statuses(back)
+        assert [] == await one.undo_list(first)
+        assert not any(row.undone for row in await one.app.reports.outcomes(back))

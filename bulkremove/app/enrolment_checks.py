@@ -147,16 +147,18 @@ class EnrolmentChecks:
         return compare(plan, rosters, columns, not_read_anew, removed)
 
     async def _removed_before(self, plan: Plan, removals: Sequence[Removal]) -> Mapping[Removal, EarlierRemoval]:
-        """Which of these removals Zoho has confirmed to a job of the plan's organisation."""
+        """Which of these removals a job of the plan's organisation has made before."""
         storage = self._context.storage
         if not removals or not storage.exists:
             return {}
         found = await storage.rows.removed_before(plan.client, plan.host, removals)
         return {
             removal: EarlierRemoval(
-                f"This learner was removed on {local(at):%Y-%m-%d} by {job.named_for(plan.account)}.", record_number
+                f"This learner was removed on {local(past.at):%Y-%m-%d} by {past.job.named_for(plan.account)}.",
+                past.record_number,
+                past.is_confirmed,
             )
-            for removal, (job, at, record_number) in found.items()
+            for removal, past in found.items()
         }
 
 

@@ -42,10 +42,14 @@ _Batch = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class EarlierRemoval:
-    """That a job has removed a learner, in a sentence, and the person's record number; empty where it was not kept."""
+    """That a job has removed a learner, in a sentence, and the person's record number; empty where it was not kept.
+
+    ``is_confirmed``: Zoho said so to exactly these ids, which shows that they are those of a learner.
+    """
 
     text: str
     record_number: str
+    is_confirmed: bool = True
 
 
 class Flag(StrEnum):
@@ -153,7 +157,7 @@ def compare(
     ``columns``: None for people who were chosen from these rosters, so that there is no file to compare them with.
     Who is missing is not enrolled, but for a list of leavers: whether Zoho lists somebody who has left is not known.
     ``not_read_anew``: batches whose roster is of some minutes ago, with the reason; it proves nobody absent.
-    ``removed``: what Zoho has confirmed to be removed before. It shows, as well as a learner who is listed, that the
+    ``removed``: what was removed before. If Zoho confirmed it, it shows, as well as a learner who is listed, that the
     file has learner ids. Without either nobody is left out, and there is a doubt. There is another doubt if the file
     and Zoho call the batch of an id by different names. Whoever is listed under another learner id, by e-mail address
     or record number, is ``not_sent``: a person must decide.
@@ -165,7 +169,10 @@ def compare(
         if isinstance(roster, Roster)
     }
     record_numbers = {batch: {one.record_number for one in by_id[batch].values()} - {""} for batch in by_id}
-    known = {*_with_known_learners(plan, by_id), *((one.course, one.batch) for one in removed)}
+    known = {
+        *_with_known_learners(plan, by_id),
+        *((one.course, one.batch) for one in removed if removed[one].is_confirmed),
+    }
     may_be_unlisted = is_leavers_list(table.header)
     exclusions, people, flags = dict[int, Exclusion](), dict[int, Learner](), dict[int, tuple[Flag, ...]]()
     compared, sent, repeated = 0, set[Removal](), _repeated(plan)

@@ -24,7 +24,7 @@ from bulkremove.domain.row import Exclusion, Removal, Status
 from bulkremove.domain.table import Table, column_letter
 from bulkremove.domain.wording import Wording
 
-_FORMAT = "bulkremove plan 4"
+_FORMAT = "bulkremove plan 5"
 _UNIT_SEPARATOR = "\x1f"
 """Separates the texts of a column; ASCII's unit separator."""
 
@@ -54,8 +54,8 @@ def plan(
     with the job. ``accepted_wordings``: what counts as a proven removal besides the documented success; they are
     part of the hash. ``people``: who the learners are, by index in the table; they are not part of it.
     ``email_column``: that of the learners' e-mail addresses, if it is known. ``doubts``, ``batch_names``: those of its
-    enrolment check, which are not part of the hash either. A protected learner's row is ``not_sent``,
-    one that another job may still send ``duplicate``.
+    enrolment check; all doubts are part of the hash, which is no consent where there are others, or none any more. A
+    protected learner's row is ``not_sent``, one that another job may still send ``duplicate``.
     """
     (course, _), (batch, _), (learner, _) = checked = [_trim_and_check(table.columns[column]) for column in table.roles]
     excluded = dict(table.settled)
@@ -86,9 +86,10 @@ def plan(
     else:
         batches = Counter(zip(course, batch, strict=True))
     wordings = tuple(sorted(accepted_wordings))
-    plan_hash = _plan_hash(operation, table, excluded, (account, client, host), wordings)
     ids, jobs = (course, batch, learner), dict(sorted(open_in.items()))
     found = find_doubts(table, ids, excluded, batches, email_column, is_sandbox=is_sandbox(host))
+    all_doubts = (*found, *doubts) if batches else ()
+    plan_hash = _plan_hash(operation, table, excluded, (account, client, host), wordings, all_doubts)
     return Plan(
         account,
         host,
@@ -100,7 +101,7 @@ def plan(
         operation,
         jobs,
         client,
-        (*found, *doubts) if batches else (),
+        all_doubts,
         people or {},
         batch_names,
         wordings,
@@ -195,11 +196,13 @@ def _plan_hash(
     excluded: Mapping[int, Exclusion],
     target: tuple[str, str, str],
     wordings: Iterable[Wording],
+    doubts: Iterable[Doubt],
 ) -> str:
     """Compute the SHA-256 (hex) over everything that the plan would do, in an unambiguous encoding."""
     call = [operation.name, operation.method, operation.path]
     head = [_FORMAT, *call, *target, list(table.header), list(table.roles), table.sheet, [*map(astuple, wordings)]]
     digest = hashlib.sha256(json.dumps(head).encode())
+    digest.update(json.dumps([astuple(doubt) for doubt in doubts]).encode())
     for exclusions in (excluded, table.included) if table.included else (excluded,):
         digest.update(json.dumps([[i, e.status.value, e.detail] for i, e in sorted(exclusions.items())]).encode())
     numbers = table.numbers

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.event_names import EventName
+from bulkremove.domain.plan import OtherJob
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +62,16 @@ class IntakeResult:
 
 
 Record = Act | JobEvent | Notice | IntakeResult
+
+
+@dataclass(frozen=True, slots=True)
+class PastRemoval:
+    """A removal that a job has made before. ``record_number``: the person's, empty where it was not kept.
+
+    ``is_confirmed``: Zoho confirmed it; else it was inferred, or a person saw that the learner was gone.
+    """
+
+    job: OtherJob
+    at: Epoch
+    record_number: str
+    is_confirmed: bool

@@ -10,7 +10,7 @@ from bulkremove.domain.clock import Epoch
 from bulkremove.domain.job import Job, Tally
 from bulkremove.domain.plan import OtherJob, ProtectedLearners
 from bulkremove.domain.row import Removal, Status
-from bulkremove.storage.interface.records import Record
+from bulkremove.storage.interface.records import PastRemoval, Record
 
 R = TypeVar("R")
 
@@ -79,11 +79,8 @@ class RowStore(Protocol):
 
     async def removed_before(
         self, client: str, host: str, removals: Sequence[Removal]
-    ) -> Mapping[Removal, tuple[OtherJob, Epoch, str]]:
-        """Return which of these removals Zoho confirmed to jobs of the client's organisation: the newest job, and when.
-
-        With the record number of the person, empty where it was not kept.
-        """
+    ) -> Mapping[Removal, PastRemoval]:
+        """Return which of these removals jobs of the client's organisation have made: the newest of each."""
         ...
 
     async def changes_since(

@@ -14,7 +14,7 @@ from bulkremove.domain.job import Job, Tally
 from bulkremove.domain.plan import OtherJob, ProtectedLearners
 from bulkremove.domain.roster_notes import mismatch_text
 from bulkremove.domain.row import UNSETTLED, Removal, RowState, Status
-from bulkremove.storage.interface.records import Record
+from bulkremove.storage.interface.records import PastRemoval, Record
 from bulkremove.storage.sqlite.database import Database
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.records import write_records
@@ -165,14 +165,14 @@ class SqliteRows:
 
     async def removed_before(
         self, client: str, host: str, removals: Sequence[Removal]
-    ) -> Mapping[Removal, tuple[OtherJob, Epoch, str]]:
+    ) -> Mapping[Removal, PastRemoval]:
         ids = json.dumps([removal.ids for removal in removals])
 
-        def find(reader: Reader) -> Mapping[Removal, tuple[OtherJob, Epoch, str]]:
+        def find(reader: Reader) -> Mapping[Removal, PastRemoval]:
             rows = reader.execute(_ROWS.removed_before, client=client, host=host, removals=ids)
             return {
-                Removal(*triple): (OtherJob(job, account), at, record_number)
-                for *triple, job, account, at, record_number in rows
+                Removal(*triple): PastRemoval(OtherJob(job, account), at, record_number, state == Status.REMOVED)
+                for *triple, job, account, at, record_number, state in rows
             }
 
         return await self._database.read_long(lambda: self._database.read_now(find))

@@ -42,6 +42,8 @@ def later_changes(reader: Reader, job: Job, positions: Sequence[int]) -> Mapping
             continue  # a person saw that it had no effect
         name, when = OtherJob(other, account).named_for(job.account), datetime.fromtimestamp(at, UTC)
         words = "put this person back" if is_back else "removed this person again"
+        if state == Status.ALREADY_ENROLLED:
+            words = "found this person in the batch again"
         is_known = state != Status.UNKNOWN or bool(found)
         end = "" if is_known else ", or may have: its row is unknown"
         text = f"{name[0].upper()}{name[1:]} {words} on {when:%Y-%m-%d at %H:%M} UTC{end}."

@@ -124,35 +124,49 @@ WHERE other.learner = :learner AND other.batch = :batch AND other.course = :cour
 ORDER BY other.state IN ('unknown', 'sending') AND found IS NULL, other.finished_at DESC LIMIT 1;
 
 -- name: removed_before
--- Which of some removals were confirmed to a job of an organisation, the newest last.
-SELECT row.course, row.batch, row.learner, job.id, job.account, row.finished_at, coalesce(row.person ->> '$.record_number', '')
+-- Which of some removals a job of an organisation has made, the newest last; those that Zoho confirmed have state removed.
+SELECT row.course, row.batch, row.learner, job.id, job.account, coalesce(row.finished_at, job.finished_at),
+    coalesce(row.person ->> '$.record_number', ''), row.state
 FROM json_each(:removals) AS wanted
 JOIN row ON row.learner = wanted.value ->> '$[2]' AND row.batch = wanted.value ->> '$[1]' AND row.course = wanted.value ->> '$[0]'
 JOIN job ON job.id = row.job
-WHERE row.state = 'removed' AND job.operation = 'remove learner from batch' AND job.host = :host
+WHERE job.operation = 'remove learner from batch' AND job.host = :host
+    AND (row.state IN ('removed', 'removed_inferred') OR (row.state IN ('unknown', 'sending') AND 'gone' = (SELECT result FROM note
+        WHERE note.job = row.job AND note.position = row.position AND result != '' ORDER BY note.id DESC LIMIT 1)))
     AND job.client IN (SELECT other FROM same_organization WHERE client = :client AND host = :host)
-ORDER BY row.finished_at;
+ORDER BY 6;
 
 -- name: put_back_since
 -- A job that was made to enrol the learner of a removal again, after the removal's job was planned.
--- Whatever became of it, somebody wants the person in the batch. The ids of a row that was not sent are in its cells only.
-SELECT CASE job.account WHEN mine.account THEN other.job ELSE '' END, other.number, other.finished_at
-FROM job JOIN row AS other ON other.job = job.id JOIN job AS mine ON mine.id = :job
-WHERE job.operation = 'enrol learner in batch' AND mine.operation = 'remove learner from batch'
-    AND other.person ->> '$.id' = :learner AND coalesce(other.batch, other.cells ->> '$[1]') = :batch
+-- Whatever became of it, somebody wants the person in the batch. By the learner id that they had, or by the record number:
+-- who came back has another learner id. The ids of a row that was not sent are in its cells only. Of whom was in the batch
+-- already when that job was made, this is the time. The + takes the type away: an index on an expression has none.
+WITH own AS MATERIALIZED (SELECT +learner AS learner, person ->> '$.record_number' AS record_number FROM row
+    WHERE job = :job AND position = :position)
+SELECT CASE job.account WHEN mine.account THEN other.job ELSE '' END, other.number,
+    iif(other.state IN ('already_enrolled', 'done_before'), job.created_at, other.finished_at) AS finished_at
+FROM job AS mine CROSS JOIN own CROSS JOIN row AS other ON (other.person ->> '$.id' = own.learner
+    OR other.learner = own.record_number OR other.person ->> '$.record_number' = own.record_number)
+JOIN job ON job.id = other.job
+WHERE mine.id = :job AND job.operation = 'enrol learner in batch' AND mine.operation = 'remove learner from batch'
+    AND coalesce(other.batch, other.cells ->> '$[1]') = :batch
     AND coalesce(other.course, other.cells ->> '$[0]') = :course AND job.host = mine.host AND job.state != 'storing'
     AND job.client IN (SELECT other FROM same_organization AS own WHERE own.client = mine.client AND own.host = mine.host)
     AND (other.state IN ('enrolled', 'already_enrolled', 'done_before', 'refused', 'unknown', 'sending')
         OR (other.state = 'pending' AND job.state NOT IN ('stopped', 'cancelled', 'finished')))
     AND (job.rowid > mine.rowid OR job.created_at >= mine.planned_at)
-ORDER BY other.finished_at DESC NULLS FIRST LIMIT 1;
+ORDER BY 3 DESC NULLS FIRST LIMIT 1;
 
 -- name: rows_put_back_since
 -- The rows of a job whose learner a job was made to put back after that one was planned, each with this job.
-SELECT own.number, job.id, job.account, other.state, other.finished_at FROM row AS own JOIN row AS other ON other.person ->> '$.id' = own.learner
-    AND coalesce(other.batch, other.cells ->> '$[1]') = own.batch AND coalesce(other.course, other.cells ->> '$[0]') = own.course
-JOIN job ON job.id = other.job JOIN job AS mine ON mine.id = own.job
-WHERE own.job = :job AND job.operation = 'enrol learner in batch' AND mine.operation = 'remove learner from batch'
+WITH own AS MATERIALIZED (SELECT number, course, batch, +learner AS learner, person ->> '$.record_number' AS record_number FROM row
+    WHERE job = :job)
+SELECT own.number, job.id, job.account, other.state, other.finished_at FROM job AS mine CROSS JOIN own
+CROSS JOIN row AS other ON (other.person ->> '$.id' = own.learner OR other.learner = own.record_number
+    OR other.person ->> '$.record_number' = own.record_number)
+JOIN job ON job.id = other.job
+WHERE mine.id = :job AND coalesce(other.batch, other.cells ->> '$[1]') = own.batch
+    AND coalesce(other.course, other.cells ->> '$[0]') = own.course AND job.operation = 'enrol learner in batch' AND mine.operation = 'remove learner from batch'
     AND job.host = mine.host AND job.state != 'storing'
     AND job.client IN (SELECT other FROM same_organization WHERE same_organization.client = mine.client
         AND same_organization.host = mine.host)
@@ -173,25 +187,31 @@ WHERE own.job = :job AND job.operation = 'remove learner from batch' AND mine.op
 
 -- name: rows_of_people_since
 -- What jobs did later with the people of some rows of a job, or may have, the oldest first; each with what a person saw last.
--- By the learner id that they had, or by the record number.
-WITH own AS (SELECT row.number, row.course, row.batch, row.finished_at, mine.rowid AS made, mine.host, mine.client,
-        iif(mine.operation = 'enrol learner in batch', row.person ->> '$.id', row.learner) AS learner,
-        iif(mine.operation = 'enrol learner in batch', row.learner, row.person ->> '$.record_number') AS record_number
-    FROM row JOIN job AS mine ON mine.id = row.job WHERE row.job = :job AND row.finished_at IS NOT NULL
-        AND row.position IN (SELECT value FROM json_each(:positions)))
-SELECT own.number, job.id, job.account, job.operation, other.state, other.finished_at, (SELECT result FROM note
+-- By the learner id that they had, or by the record number. A row that was being sent when its job ended is unknown. A job
+-- that retries or undoes another one is the later one, whatever the times: a clock may have been wrong.
+WITH own AS (SELECT row.number, row.course, row.batch, coalesce(row.finished_at, mine.finished_at) AS finished_at,
+        mine.rowid AS made, mine.host, mine.client, mine.retry_of,
+        nullif(iif(mine.operation = 'enrol learner in batch', row.person ->> '$.id', row.learner), '') AS learner,
+        nullif(iif(mine.operation = 'enrol learner in batch', row.learner, row.person ->> '$.record_number'), '') AS record_number
+    FROM row JOIN job AS mine ON mine.id = row.job WHERE row.job = :job
+        AND (row.finished_at IS NOT NULL OR row.state = 'sending') AND row.position IN (SELECT value FROM json_each(:positions)))
+SELECT own.number, job.id, job.account, job.operation, iif(other.state = 'sending', 'unknown', other.state) AS state,
+    iif(other.state = 'already_enrolled', job.created_at, coalesce(other.finished_at, job.finished_at)) AS at, (SELECT result FROM note
     WHERE note.job = other.job AND note.position = other.position AND result != '' ORDER BY note.id DESC LIMIT 1) AS found
 FROM own CROSS JOIN row AS other ON (other.learner = own.learner OR other.learner = own.record_number
     OR other.person ->> '$.id' = own.learner OR other.person ->> '$.record_number' = own.record_number)
 JOIN job ON job.id = other.job
-WHERE job.host = own.host AND other.batch = own.batch AND other.course = own.course AND other.job != :job
+WHERE job.host = own.host AND coalesce(other.batch, other.cells ->> '$[1]') = own.batch
+    AND coalesce(other.course, other.cells ->> '$[0]') = own.course AND other.job != :job
     AND (iif(job.operation = 'enrol learner in batch', other.person ->> '$.id', other.learner) = own.learner
-        OR iif(job.operation = 'enrol learner in batch', other.learner, other.person ->> '$.record_number') = own.record_number)
+        OR iif(job.operation = 'enrol learner in batch', coalesce(other.learner, other.person ->> '$.record_number'),
+            other.person ->> '$.record_number') = own.record_number)
     AND job.client IN (SELECT other FROM same_organization WHERE same_organization.client = own.client
         AND same_organization.host = own.host)
-    AND other.state IN ('removed', 'removed_inferred', 'enrolled', 'unknown')
-    AND (other.finished_at > own.finished_at OR (other.finished_at = own.finished_at AND job.rowid > own.made))
-ORDER BY other.finished_at, job.rowid;
+    AND (other.state IN ('removed', 'removed_inferred', 'enrolled', 'already_enrolled', 'unknown')
+        OR (other.state = 'sending' AND job.state IN ('stopped', 'cancelled', 'finished')))
+    AND (job.retry_of IS :job OR (job.id IS NOT own.retry_of AND (at, job.rowid) > (own.finished_at, own.made)))
+ORDER BY at, job.rowid;
 
 -- name: removed_since
 -- A job that was made to remove a person, whom a row enrols, after the enrolment's job was planned.
@@ -206,15 +226,16 @@ WHERE mine.id = :job AND job.operation = 'remove learner from batch' AND mine.op
     AND other.batch = :batch AND other.course = :course
     AND (other.state IN ('removed', 'removed_inferred', 'not_found', 'unknown', 'sending')
         OR (other.state = 'pending' AND job.state NOT IN ('stopped', 'cancelled', 'finished')))
+    AND job.id IS NOT mine.retry_of
     AND (job.rowid > mine.rowid OR (job.created_at >= mine.planned_at
         AND (SELECT operation FROM job AS before WHERE before.id = mine.retry_of) IS NOT mine.operation))
 ORDER BY other.finished_at DESC NULLS FIRST LIMIT 1;
 
 -- name: jobs_with_open_removals_of
 -- Jobs that may still send, or be made to retry, a row which this one has settled since they were planned.
--- Or whose learner this one puts back.
+-- Or whose learner this one puts back, or whom they would put back and this one has removed.
 SELECT DISTINCT mine.id FROM row AS other JOIN job ON job.id = other.job
-JOIN row ON row.learner = other.learner AND row.batch = other.batch AND row.course = other.course AND row.job != other.job
+JOIN row ON row.learner = nullif(other.learner, '') AND row.batch = other.batch AND row.course = other.course AND row.job != other.job
 JOIN job AS mine ON mine.id = row.job
 WHERE other.job = :job AND mine.host = job.host AND mine.operation = job.operation
     AND job.client IN (SELECT other FROM same_organization AS own WHERE own.client = mine.client AND own.host = mine.host)
@@ -222,12 +243,23 @@ WHERE other.job = :job AND mine.host = job.host AND mine.operation = job.operati
     AND row.state IN ('pending', 'sending', 'not_sent', 'unknown')
     AND (coalesce(other.finished_at, job.finished_at) >= mine.planned_at OR job.rowid > mine.rowid)
 UNION
-SELECT mine.id FROM row AS other JOIN job ON job.id = other.job JOIN row ON row.learner = other.person ->> '$.id'
-    AND row.batch = coalesce(other.batch, other.cells ->> '$[1]') AND row.course = coalesce(other.course, other.cells ->> '$[0]')
+SELECT mine.id FROM row AS other JOIN job ON job.id = other.job CROSS JOIN row ON (row.learner = other.person ->> '$.id'
+    OR row.person ->> '$.record_number' = nullif(coalesce(other.learner, other.person ->> '$.record_number'), ''))
 JOIN job AS mine ON mine.id = row.job
-WHERE other.job = :job AND job.operation = 'enrol learner in batch' AND mine.operation = 'remove learner from batch'
+WHERE other.job = :job AND row.batch = coalesce(other.batch, other.cells ->> '$[1]')
+    AND row.course = coalesce(other.course, other.cells ->> '$[0]') AND job.operation = 'enrol learner in batch' AND mine.operation = 'remove learner from batch'
     AND mine.host = job.host
     AND job.client IN (SELECT other FROM same_organization AS own WHERE own.client = mine.client AND own.host = mine.host)
+    AND row.state IN ('pending', 'sending', 'not_sent', 'unknown')
+    AND (job.created_at >= mine.planned_at OR job.rowid > mine.rowid)
+UNION
+SELECT mine.id FROM row AS other JOIN job ON job.id = other.job CROSS JOIN row ON (row.person ->> '$.id' = nullif(other.learner, '')
+    OR row.learner = other.person ->> '$.record_number')
+JOIN job AS mine ON mine.id = row.job
+WHERE other.job = :job AND row.batch = other.batch AND row.course = other.course
+    AND job.operation = 'remove learner from batch' AND mine.operation = 'enrol learner in batch' AND mine.host = job.host
+    AND job.client IN (SELECT other FROM same_organization AS own WHERE own.client = mine.client AND own.host = mine.host)
+    AND other.state IN ('removed', 'removed_inferred', 'not_found', 'unknown', 'sending')
     AND row.state IN ('pending', 'sending', 'not_sent', 'unknown')
     AND (job.created_at >= mine.planned_at OR job.rowid > mine.rowid);
 
