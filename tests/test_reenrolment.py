@@ -322,7 +322,7 @@ async def test_caps_count_enrolments_and_removals_apart(tmp_path: Path) -> None:
         job = await one.planned(0, 1, 2)
         await one.run(job)
         await one.run(await one.put_back(job))
-        with pytest.raises(CapExceeded, match="plan removes 1 learners, today 3 were removed"):
+        with pytest.raises(CapExceeded, match="plan removes 1 learner, today 3 were removed"):
             await one.planned(5)
 
 

@@ -14,6 +14,7 @@ from bulkremove.domain.job import Job, JobState
 from bulkremove.domain.leavers_list import says_why_unknown
 from bulkremove.domain.operation import ENROLL_LEARNER, REMOVE_LEARNER
 from bulkremove.domain.plan import Plan
+from bulkremove.domain.plural import pluralize
 from bulkremove.domain.row import Status
 from bulkremove.platform.local_time import day_begin
 from bulkremove.storage import Storage
@@ -53,19 +54,20 @@ async def plan_error(
         lost = await context.storage.restore.lost_removals(start_of_today(context))
     today += extra_removals
     cap, max_percent, words = settings.max_removals, settings.max_invalid, plan.operation.words
+    learners = pluralize(plan.removals, "learner")
     if today and plan.removals and plan.removals + today > cap:
         counted_text = f"{today - lost:,} were {words.done} or confirmed already"
         if lost:
             counted_text += f", {lost:,} more may have been (the journal was restored, and does not know)"
         return CapExceeded(
-            f"The plan {words.does} {plan.removals:,} learners, today {counted_text}, and the cap is {cap:,} a day.",
+            f"The plan {words.does} {learners}, today {counted_text}, and the cap is {cap:,} a day.",
             hint=f"Nothing was sent. If that is meant, give --max-removals {plan.removals + today}, or wait a day.",
             page_hint=f"Nothing was sent. Wait a day, or let an admin set max_removals to {plan.removals + today} on "
             "the server.",
         )
     if plan.removals > cap:
         return CapExceeded(
-            f"The plan {words.does} {plan.removals:,} learners, and the cap is {cap:,}.",
+            f"The plan {words.does} {learners}, and the cap is {cap:,}.",
             hint=f"Nothing was sent. If that is meant, give --max-removals {plan.removals} or set max_removals.",
             page_hint=f"Nothing was sent. Shorten the list, or let an admin set max_removals to {plan.removals} on the "
             "server.",
@@ -115,9 +117,8 @@ async def rows_left_problem(context: Context, job: Job, rows_left: int, *, cap: 
     before = await _count_with_open_rows(context, job) - rows_left + extra_removals
     if before + rows_left <= cap:
         return ""
-    return (
-        f"It {job.words.does} {rows_left:,} learners and {before:,} count for today already; the cap is {cap:,} a day."
-    )
+    learners = pluralize(rows_left, "learner")
+    return f"It {job.words.does} {learners} and {before:,} count for today already; the cap is {cap:,} a day."
 
 
 async def check_job(context: Context, job: Job, rows_left: int, *, cap: int) -> None:

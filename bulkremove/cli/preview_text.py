@@ -93,11 +93,11 @@ def lines(preview: Preview, command: str | None) -> Iterator[str]:
     for wording in plan.accepted_wordings:
         yield f"Accepted  {wording} counts as the proof of a removal"
     if table.empty_rows:
-        yield f"Empty     {table.empty_rows:,} rows are skipped"
+        yield f"Empty     {pluralize(table.empty_rows, 'row is', 'rows are')} skipped"
     if table.hidden_rows:
         yield f"Hidden    {table.hidden_rows:,} hidden, filtered, struck-through or commented rows are left out"
     if table.unchosen_rows:
-        yield f"Unchosen  {table.unchosen_rows:,} rows are left out"
+        yield f"Unchosen  {pluralize(table.unchosen_rows, 'row is', 'rows are')} left out"
     for note in filter(None, [*table.reading_notes, preview.check_note]):
         yield f"Note      {printable(note)}"
     calls = f"{pluralize(plan.removals, 'call', 'calls')} at the limit: about {duration(preview.seconds)}"

@@ -18,6 +18,7 @@ from bulkremove.domain.event_names import EventName
 from bulkremove.domain.job import EndReason, Job, JobState, Tally
 from bulkremove.domain.ledger import SuspensionReason
 from bulkremove.domain.operation import OPERATIONS
+from bulkremove.domain.plural import pluralize
 from bulkremove.domain.row import Removal, Status
 from bulkremove.domain.wording import Wording
 from bulkremove.engine import circuit_breaker, rate_limit
@@ -86,7 +87,7 @@ class JobRun:
         tally = await self._storage.rows.tally(self._job.id)
         self._counts, self._unsettled = Counter(tally.counts), tally.open
         started = self._clock.monotonic()
-        text = f"{self._unsettled} rows are to be sent."
+        text = f"{pluralize(self._unsettled, 'row is', 'rows are')} to be sent."
         await self._storage.jobs.start(self._job.id, self._event(EventName.STARTED, text), check=self._check_unchanged)
         self._publish(text)
         limiter = RateLimiter(

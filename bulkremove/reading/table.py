@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.ids import TRIMMED_CHARACTERS
+from bulkremove.domain.plural import pluralize
 from bulkremove.domain.row import Exclusion, Roles
 from bulkremove.domain.table import Choices, Table
 from bulkremove.reading import columns, damaged_ids, groups, heading_row, previous_report, row_choice
@@ -78,7 +79,8 @@ def build_table(grid: Grid, name: str, options: ReadOptions) -> Table:
         settled = {place: settled[index] for place, index in enumerate(kept) if index in settled}
         report_rows = {place: report_rows[index] for place, index in enumerate(kept) if index in report_rows}
     if own_columns is not None:
-        notes.append(f"This is a report of an earlier job; {len(settled):,} rows were settled then and are not sent.")
+        settled_rows = pluralize(len(settled), "row was", "rows were")
+        notes.append(f"This is a report of an earlier job; {settled_rows} settled then and not to be sent again.")
     return Table(
         name,
         grid.kind,

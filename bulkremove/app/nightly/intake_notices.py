@@ -10,6 +10,7 @@ from bulkremove.config import PROTECTED_FILE
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import SourceFailed
 from bulkremove.domain.job import APPROVAL_DAYS, Job
+from bulkremove.domain.plural import pluralize
 from bulkremove.platform.local_time import local
 from bulkremove.sources.inbox import original_name
 from bulkremove.storage.interface.records import Notice
@@ -25,8 +26,8 @@ def notices_about(outbox: Outbox, job: Job, removals: int) -> tuple[Notice, ...]
         return outbox.notices(f"held:{job.id}", f"held: {job.source}. Approve or cancel it", text)
     if job.due_at is not None:
         text = (
-            f"{job.source} removes {removals:,} learners on {local(job.due_at):%Y-%m-%d}. `bulkremove cancel {job.id}` "
-            f"keeps it from running; who is in {PROTECTED_FILE} by then is not removed."
+            f"{job.source} removes {pluralize(removals, 'learner')} on {local(job.due_at):%Y-%m-%d}. "
+            f"`bulkremove cancel {job.id}` keeps it from running; who is in {PROTECTED_FILE} by then is not removed."
         )
         return outbox.notices(f"announced:{job.id}", f"announced: {job.source}. Cancel it if it is wrong", text)
     return ()
