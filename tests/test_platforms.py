@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from bulkremove.domain.command_text import joined
 from bulkremove.domain.errors import FileRefused
 from bulkremove.platform.open_folder import REFUSED_PAUSES, while_refused
 from bulkremove.reading.options import ReadOptions
@@ -155,3 +157,22 @@ def test_a_file_that_another_program_has_open_is_waited_for_on_windows_only() ->
     with pytest.raises(PermissionError):
         while_refused(in_use, system="posix", sleep=waits.append)
     assert 1 == in_use.calls
+
+
+@pytest.mark.parametrize(
+    ("words", "posix", "windows"),
+    [
+        (
+            ["bulkremove", "resume", "20261123-k3f9"],
+            "bulkremove resume 20261123-k3f9",
+            "bulkremove resume 20261123-k3f9",
+        ),
+        (["--home", r"C:\HR data\home"], r"--home 'C:\HR data\home'", r'--home "C:\HR data\home"'),
+        (["R&D.csv"], "'R&D.csv'", '"R&D.csv"'),
+        (['a "b".csv'], "'a \"b\".csv'", r'"a \"b\".csv"'),
+        ([""], "''", '""'),
+    ],
+)
+def test_commands_to_copy_are_quoted_for_the_shells_of_the_system(words: list[str], posix: str, windows: str) -> None:
+    assert (posix, windows) == (joined(words, system="posix"), joined(words, system="nt"))
+    assert words == shlex.split(posix)

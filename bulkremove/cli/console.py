@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -110,7 +109,7 @@ class Screen:
         The home folder is named too where the environment gives it, which another terminal does not have.
         """
         options = command_text.arguments
-        return shlex.join(["bulkremove", *options(self._location()), *arguments, *options(values or {})])
+        return command_text.joined(["bulkremove", *options(self._location()), *arguments, *options(values or {})])
 
     def _location(self) -> Mapping[str, object]:
         location = {name: self.flags.get(name) for name in ("home", "config", "account")}

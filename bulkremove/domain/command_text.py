@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 _TO_A_SANDBOX = re.compile(r"`bulkremove ((?:nightly|preview|resume|retry|run|serve|worker)\b[^`]*)`")
 """Commands that take the options of a bundled sandbox."""
+_PLAIN_ON_WINDOWS = re.compile(r"[\w.,:\\/=@+~-]+")
+"""Words that neither cmd nor PowerShell reads as something else. In quotes, cmd still replaces ``%NAME%``."""
+
+
+def joined(words: Iterable[str], *, system: str = os.name) -> str:
+    """Words as a command to copy into a shell of this system. ``system``: as ``os.name``."""
+    if system != "nt":
+        return shlex.join(words)
+    return " ".join(
+        word if _PLAIN_ON_WINDOWS.fullmatch(word) else '"' + word.replace('"', r"\"") + '"' for word in words
+    )
 
 
 def arguments(options: Mapping[str, object]) -> Iterator[str]:
@@ -26,7 +38,7 @@ def located(text: str, location: Mapping[str, object], sandbox: Mapping[str, obj
     ``location``: the options that lead to the installation; ``sandbox``: those of a bundled sandbox, for the commands
     that take them.
     """
-    options = shlex.join(arguments(sandbox or {}))
+    options = joined(arguments(sandbox or {}))
     if options:
         text = _TO_A_SANDBOX.sub(lambda match: f"`bulkremove {match[1]} {options}`", text)
-    return text.replace("`bulkremove ", f"`{shlex.join(['bulkremove', *arguments(location)])} ")
+    return text.replace("`bulkremove ", f"`{joined(['bulkremove', *arguments(location)])} ")

@@ -6,7 +6,6 @@ It may be killed at any moment: the next run finds each file in one folder of th
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import AsyncGenerator
 from contextlib import ExitStack
 from pathlib import Path
@@ -35,6 +34,7 @@ from bulkremove.app.plans import Plans
 from bulkremove.app.results import Preview
 from bulkremove.config.source_kind import LEAVERS
 from bulkremove.domain.clock import DAY_SECONDS, Epoch, later, seconds_between
+from bulkremove.domain.command_text import joined
 from bulkremove.domain.errors import FileRefused, SourceFailed
 from bulkremove.domain.ids import without_ids
 from bulkremove.domain.job import EndReason, Job, JobState
@@ -240,7 +240,7 @@ class Intake:
         except FileRefused as refused:
             await self._storage.record(IntakeResult(key, **self._key, job=None, held=without_ids(str(refused))))
             # The refusal quotes cells, and a notice may be read by more people than the file.
-            held_file = shlex.quote(str(inbox.held_folder / name))
+            held_file = joined([str(inbox.held_folder / name)])
             hint = f"`bulkremove preview {held_file}` says which cells, and how to correct them."
             text = f"It is damaged, empty or doubtful: {hint}"
             await self._hold(inbox, path, key, str(refused), result, notice_text=text)
@@ -276,7 +276,7 @@ class Intake:
         await self._hold(inbox, path, path.name, f"{why} {self._again(name)}", result)
 
     def _again(self, name: str) -> str:
-        return f"`bulkremove nightly --night {self._night.name} --again {shlex.quote(name)}` runs it anew."
+        return f"`bulkremove nightly --night {self._night.name} --again {joined([name])}` runs it anew."
 
     async def preview(self, file: Path | BinaryIO, name: str) -> Preview | None:
         """The plan of a file, after its enrolment check; None if the run was stopped meanwhile. Raises FileRefused."""

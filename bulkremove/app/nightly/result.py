@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from bulkremove.app.results import Preview, RunResult
 from bulkremove.config import Settings
 from bulkremove.domain.clock import Epoch
+from bulkremove.domain.command_text import joined
 from bulkremove.domain.ids import without_ids
 from bulkremove.domain.job import APPROVAL_DAYS, EndReason, Job, JobState
 from bulkremove.domain.row import Status
@@ -128,7 +128,7 @@ def expired_text(job: Job) -> str:
     """Which plan nobody has approved in time, and what to do, in sentences."""
     return (
         f"Nobody approved the plan of {job.source} ({job.id}) within {APPROVAL_DAYS} days, so it was cancelled. "
-        f"`bulkremove nightly --night {job.night} --again {shlex.quote(job.source)}` plans the file anew."
+        f"`bulkremove nightly --night {job.night} --again {joined([job.source])}` plans the file anew."
     )
 
 
