@@ -183,6 +183,7 @@ class Lookups:
         upload.check, upload.check_note = checked.check, checked.check_note
         upload.looked_up_in = checked.generation
         self._uploads.plans.show(upload, checked)
+        await self._uploads.save(upload)
         batches, mismatched = len(preview.plan.batches), checked.check.mismatched if checked.check else ()
         facts = {
             "name": upload.name,

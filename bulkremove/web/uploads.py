@@ -90,7 +90,7 @@ class Uploads:
         except BaseException:
             del self._uploads[upload.id]
             raise
-        await self._save(upload)
+        await self.save(upload)
         return preview
 
     async def read_restored(self, upload: Upload, *, by: str) -> None:
@@ -141,7 +141,7 @@ class Uploads:
                 upload.prepared_by.append(by)
             self.plans.drop(upload)
             await self._preview_for_display(upload, by)
-            await self._save(upload)
+            await self.save(upload)
         plan = self.plans.hash_of(upload)
         await self._app.record(
             by, "included_mismatched", name=upload.name, rows=len(rows), plan=plan, account=upload.account
@@ -164,7 +164,7 @@ class Uploads:
                 upload.table = None
             self.plans.drop(upload)
             await self._read_for_display(upload, by)
-            await self._save(upload)
+            await self.save(upload)
         values: dict[str, object] = {"sheet": options.sheet, "columns": dict(options.columns)}
         values |= {"hidden": options.hidden.value, "include_open": include_open}
         values |= {"plan": self.plans.hash_of(upload), "account": upload.account}
@@ -208,7 +208,8 @@ class Uploads:
         uploads = [upload for upload, _ in self._uploads.values() if upload.account in seen and upload.is_draft]
         return sorted(uploads, key=lambda upload: upload.uploaded_at, reverse=True)
 
-    async def _save(self, upload: Upload) -> None:
+    async def save(self, upload: Upload) -> None:
+        """Store what is known of an upload, so that it is a draft of the next server too."""
         await asyncio.to_thread(self._drafts.save, upload)
 
     async def _read_for_display(self, upload: Upload, by: str) -> None:
