@@ -211,6 +211,8 @@ class Uploads:
     async def save(self, upload: Upload) -> None:
         """Store what is known of an upload, so that it is a draft of the next server too."""
         await asyncio.to_thread(self._drafts.save, upload)
+        if upload.id not in self._uploads or upload.job is not None:  # discarded or confirmed meanwhile
+            self._drafts.delete(upload)
 
     async def _read_for_display(self, upload: Upload, by: str) -> None:
         try:
