@@ -25,10 +25,10 @@ from bulkremove.domain.enrolment_check import (
     ComparedColumns,
     EarlierRemoval,
     EnrolmentCheck,
-    Flag,
     compare,
 )
 from bulkremove.domain.errors import ConsentMissing
+from bulkremove.domain.flags import Flag
 from bulkremove.domain.job import EndReason
 from bulkremove.domain.leavers_list import COLUMNS
 from bulkremove.domain.listing import Batch, Learner, Roster
@@ -287,6 +287,17 @@ def test_a_batch_that_the_file_calls_otherwise_than_zoho_is_a_doubt(cell: str, i
     assert ["", ""] == statuses(one, check)
     assert [(DoubtCode.OTHER_BATCH_NAME, 1)] * is_doubt == [(doubt.code, doubt.ids) for doubt in check.doubts]
     assert all("'Spring 2026' in Zoho" in doubt.text and f"row 2 says {cell!r}" in doubt.text for doubt in check.doubts)
+
+
+def test_how_many_have_a_flag_is_told_with_their_rows() -> None:
+    one = planned(*(f"{n},{'Somebody Else' if n < 7 else f'Ann {n:04}'}" for n in range(9)))
+    texts = [text for _, text in checked(one, roster(*range(9))).flag_texts(one)]
+    assert texts == [
+        "7 learners have another name in the file (rows 2, 3, 4, 5, 6 and 2 more).",
+        "4 learners have completed the course (rows 3, 5, 7, 9).",
+    ]
+    sent = replace(one, excluded={index: Exclusion(Status.NOT_SENT, "") for index in range(8)})
+    assert [] == checked(one, roster(*range(9))).flag_texts(sent)
 
 
 def test_the_batch_of_a_row_that_is_not_sent_is_no_doubt() -> None:

@@ -149,6 +149,8 @@ def _people(plan: Plan, check: EnrolmentCheck) -> Iterator[str]:
     """Who the learners are by Zoho's lists: those to look at first, up to ``_MAX_ITEMS`` of them."""
     people = {index: learner for index, learner in check.people.items() if index not in plan.excluded}
     yield f"People    {len(people):,} of {plan.removals:,} learners are in Zoho's lists"
+    for _, text in check.flag_texts(plan):
+        yield f"          {text}"
     first = sorted(people, key=lambda index: (check.urgency(index), index))
     for index in first[:_MAX_ITEMS]:
         learner = people[index]

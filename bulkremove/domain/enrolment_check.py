@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from types import MappingProxyType
 
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.doubts import Doubt
 from bulkremove.domain.email_addresses import addresses_in, quoted
+from bulkremove.domain.flags import Flag, flag_texts, urgency
 from bulkremove.domain.leavers_list import is_leavers_list
 from bulkremove.domain.listing import Learner, Roster
 from bulkremove.domain.person_names import is_other_name
@@ -50,32 +50,6 @@ class EarlierRemoval:
     text: str
     record_number: str
     is_confirmed: bool = True
-
-
-class Flag(StrEnum):
-    """What a person should look at in a row that is sent all the same."""
-
-    COMPLETED = "completed"
-    """The learner has completed the course, by Zoho's list."""
-    OTHER_NAME = "other_name"
-    """The names in file and Zoho have no part in common."""
-    OTHER_EMAIL = "other_email"
-    """The e-mail addresses differ, and a person decided to send the row."""
-
-    @property
-    def words(self) -> str:
-        """What is so about the learner."""
-        return _WORDS[self]
-
-
-_WORDS = {
-    Flag.COMPLETED: "has completed the course",
-    Flag.OTHER_NAME: "has another name in the file",
-    Flag.OTHER_EMAIL: "has another e-mail address in the file, and is sent as a person decided",
-}
-
-
-_BY_URGENCY = (Flag.OTHER_EMAIL, Flag.OTHER_NAME, Flag.COMPLETED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +98,12 @@ class EnrolmentCheck:
 
     def urgency(self, row: int) -> int:
         """How soon a person should look at a row, from 0: at another person before a completed course."""
-        flags = self.flags.get(row, ())
-        return next((place for place, flag in enumerate(_BY_URGENCY) if flag in flags), len(_BY_URGENCY))
+        return urgency(self.flags.get(row, ()))
+
+    def flag_texts(self, plan: Plan) -> list[tuple[Flag, str]]:
+        """How many of the rows that a plan sends have each flag, in sentences."""
+        numbers, sent = plan.table.numbers, self.flags.keys() - plan.excluded.keys()
+        return flag_texts({numbers[index]: self.flags[index] for index in sent})
 
     def including(self, rows: Collection[int]) -> EnrolmentCheck:
         """The same after a person decided to send some of the ``mismatched`` rows all the same."""

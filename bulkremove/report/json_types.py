@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Literal, TypedDict
 
 from bulkremove.domain.doubts import DoubtCode
-from bulkremove.domain.enrolment_check import Flag
+from bulkremove.domain.flags import Flag
 from bulkremove.domain.job import EndReason, JobState
 from bulkremove.domain.row import Status
 

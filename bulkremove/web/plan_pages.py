@@ -16,8 +16,9 @@ from bulkremove.app.consent import is_same_person
 from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.app.matching import has_names
 from bulkremove.app.reenrolments import undo_text
-from bulkremove.domain.enrolment_check import EnrolmentCheck, Flag
+from bulkremove.domain.enrolment_check import EnrolmentCheck
 from bulkremove.domain.errors import ActionRefused
+from bulkremove.domain.flags import Flag
 from bulkremove.domain.ids import without_ids
 from bulkremove.domain.job import FrontEnd
 from bulkremove.domain.listing import Learner
@@ -137,6 +138,8 @@ class PlanPages:
         context |= {"check": preview.check, "mismatched": mismatched_rows(preview), "cost": checks.cost(plan)}
         context |= {"sent_mismatched": plan.sent_mismatched, "mismatch_text": mismatch_text, "most": MAX_MISMATCHED}
         context |= {"people": people_by_row(preview, rows), "undo_text": undo_text(plan, PUT_BACK)}
+        flags = preview.check.flag_texts(plan) if preview.check else []
+        context |= {"flags": [(flag, text) for flag, text in flags if flag is not Flag.OTHER_EMAIL]}  # told with names
         context |= {"must_check": self._app.settings.enrolment_check == "always"}
         context |= {"may_check": plan.removals and plan.client and self._app.settings.enrolment_check != "never"}
         context |= {"has_names": upload.path is not None and upload.options.match is None and has_names(plan)}
