@@ -12,14 +12,13 @@ import pytest
 from bulkremove.app import App, SandboxOptions
 from bulkremove.config import Settings
 from bulkremove.domain.errors import FileRefused
-from bulkremove.domain.plan import ProtectedLearners
+from bulkremove.domain.job import EndReason
+from bulkremove.engine.progress import Progress, Stop
 from bulkremove.reading.options import ReadOptions
 from bulkremove.report import RowSelection, write_plan
 from tests.application_fixtures import run, stored
 from tests.cli_fixtures import crowd
 from tests.web_fixtures import running_site, triples, until
-
-FIRST = ProtectedLearners(frozenset({"478346000019558000"}))
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
@@ -30,21 +29,29 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 async def sandbox_files(folder: Path) -> dict[str, Path]:
     """A report, a retry file, an undo list and a plan file of a sandbox run, and another report as JSON Lines."""
     world, file = crowd(folder, 6, missing=1)
-    with closing(App(Settings(folder / "home"), environ={}, sandbox=SandboxOptions(world, 200.0))) as app:
+    stop, settings = Stop(), Settings(folder / "home", concurrency=1)
+
+    def pause(progress: Progress) -> None:
+        if progress.tally.open == 1:
+            stop.request("Paused.", EndReason.PAUSED)
+
+    with closing(App(settings, environ={}, sandbox=SandboxOptions(world, 200.0))) as app:
         preview = await app.plans.preview(file, name="crowd.csv", options=ReadOptions())
         write_plan(folder / "plan.csv", preview.plan)
         job = await stored(app, preview, folder)
-        await app.context.storage.rows.settle_protected(job.id, FIRST, why="protected", at=job.created_at)
-        ended = await run(app, job)
-        assert ended.report is not None
-        assert ended.retry is not None
+        ended = await run(app, job, on_progress=pause, stop=stop)
+        await app.jobs.cancel(job.id, by="jo")
+        report = await app.reports.write(job.id, folder / "report.csv", by="jo")
+        retry = await app.reports.write(job.id, folder / "retry.csv", rows=RowSelection.RETRY, by="jo")
         undo = await app.reports.write(job.id, folder / "undo.csv", rows=RowSelection.UNDO, by="jo")
         lines = await app.reports.write(job.id, folder / "report.jsonl", by="jo")
-        assert undo is not None
-        assert lines is not None
-        assert (f"{job.id}-report.csv", f"{job.id}-retry.csv") == (ended.report.name, ended.retry.name)
-        assert "-SANDBOX-" in job.id
-    found = {"report": ended.report, "retry": ended.retry, "undo": undo, "lines": lines}
+        assert report
+        assert retry
+        assert undo
+        assert lines
+        assert ended.report is not None
+        assert (f"{job.id}-report.csv", True) == (ended.report.name, "-SANDBOX-" in job.id)
+    found = {"report": report, "retry": retry, "undo": undo, "lines": lines}
     return {**found, "plan": folder / "plan.csv"}
 
 

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from bulkremove.app.unsent_rows import numbers_still_open, numbers_undone
 from bulkremove.domain.attempt import Outcome
 from bulkremove.domain.errors import FileRefused, JobNotFound
 from bulkremove.domain.ids import TRIMMED_CHARACTERS
 from bulkremove.domain.job import Job
 from bulkremove.domain.permissions import AccountSet
+from bulkremove.domain.plan import OtherJob
+from bulkremove.domain.plural import pluralize
 from bulkremove.domain.row import Exclusion, Roles, Status
 from bulkremove.domain.table import Table
 from bulkremove.reading.previous_report import SETTLED, unknown_in
 from bulkremove.storage import Storage
 
 _MISMATCHED = "In job {} the person in Zoho was another than in the file."
+_NEW_LIST = "To remove them all the same, give a new list."
 
 
 async def with_present_states(table: Table, storage: Storage, seen: AccountSet) -> Table:
@@ -24,8 +28,10 @@ async def with_present_states(table: Table, storage: Storage, seen: AccountSet) 
 
     Rows that the journal calls unknown are so whatever the report says: what proved them may have been withdrawn. Else
     a row that the report calls settled stays so: where the journal was put back from a backup, the report knows more.
-    Notes say how many such rows there are. A job of an account that is not in ``seen`` is as one that the journal does
-    not know: whoever gave the file may have made the report up to learn what became of its rows.
+    A row of somebody whom a later job was made to put back is not sent, nor one that the job left out on purpose: its
+    report is no newer decision. Notes say how many such rows there are. A job of an account that is not in ``seen`` is
+    as one that the journal does not know: whoever gave the file may have made the report up to learn what became of its
+    rows.
 
     Raises FileRefused for a row with other ids than the job had sent it with, or would have: somebody sorted or shifted
     a column without the others.
@@ -44,25 +50,41 @@ async def with_present_states(table: Table, storage: Storage, seen: AccountSet) 
         if job.account not in seen:
             continue
 
+        still_open = await numbers_still_open(job, storage)  # before the rows: one that ends meanwhile is not left out
+        undone = {} if job.is_enrolment else await numbers_undone(job, storage)
+
         def compare(
             rows: Iterator[Outcome], job: Job = job, index_of: dict[int, list[int]] = index_of
-        ) -> dict[int, Status]:
-            statuses = {}
+        ) -> dict[int, Outcome]:
+            found = {}
             for row in rows:
                 for index in index_of.get(row.number, ()):
                     _check_ids(table, index, row, job)
-                    statuses[index] = row.status
-            return statuses
+                    found[index] = row
+            return found
 
-        statuses = await storage.rows.export(job, compare)
+        found = await storage.rows.export(job, compare)
+        statuses = {index: row.status for index, row in found.items()}
         unknown = [index for index, status in statuses.items() if status is Status.UNKNOWN]
         settled_later = [
             index for index, status in statuses.items() if status in SETTLED and index not in table.settled
         ]
         mismatched = [index for index, status in statuses.items() if status is Status.IDENTITY_MISMATCH]
+        settled |= {
+            index: replace(exclusion, detail=f"{exclusion.detail} {row.undone}")
+            for index, row in found.items()
+            if (exclusion := table.settled.get(index)) and exclusion.status is Status.DONE_BEFORE
+            if row.undone not in exclusion.detail  # a plan is made again of the same table after its enrolment check
+        }
         settled |= {index: Exclusion(Status.IDENTITY_MISMATCH, _MISMATCHED.format(job_id)) for index in mismatched}
         settled |= {index: unknown_in(job_id) for index in unknown}
-        settled |= {index: _settled_since(job_id, statuses[index]) for index in settled_later}
+        settled |= {index: _settled_since(job_id, found[index]) for index in settled_later}
+        not_wanted = {
+            index: exclusion
+            for index, row in found.items()
+            if index not in settled and (exclusion := _not_wanted(row, job, undone, still_open))
+        }
+        settled |= not_wanted
         if conflicting := [index for index in unknown if table.settled.get(index) != unknown_in(job_id)]:
             notes.append(
                 f"Job {job_id} calls {len(conflicting):,} of these rows unknown by now, whatever this report says. "
@@ -72,11 +94,30 @@ async def with_present_states(table: Table, storage: Storage, seen: AccountSet) 
             notes.append(
                 f"Job {job_id} settled {len(settled_later):,} of these rows since this report. They are not sent."
             )
+        if not_wanted:
+            count = pluralize(len(not_wanted), "row is", "rows are")
+            notes.append(
+                f"{count} not sent again: job {job_id} left the people out, or a later job was made to put them back. "
+                f"{_NEW_LIST}"
+            )
     return replace(table, settled=settled, reading_notes=(*table.reading_notes, *notes))
 
 
-def _settled_since(job_id: str, status: Status) -> Exclusion:
-    return Exclusion(Status.DONE_BEFORE, f"Job {job_id} settled this row since the report was written: {status.value}.")
+def _settled_since(job_id: str, row: Outcome) -> Exclusion:
+    detail = f"Job {job_id} settled this row since the report was written: {row.status.value}. {row.undone}"
+    return Exclusion(Status.DONE_BEFORE, detail.rstrip())
+
+
+def _not_wanted(
+    row: Outcome, job: Job, undone: Mapping[int, OtherJob], still_open: Collection[int]
+) -> Exclusion | None:
+    """Why a row is not sent that nothing has settled; None if it is: only the end of its job has kept it from that."""
+    if (other := undone.get(row.number)) is not None:
+        made = f"Since job {job.id} was planned, {other.named_for(job.account)} was made to put this person back."
+        return Exclusion(Status.NOT_SENT, f"{made} {_NEW_LIST}")
+    if row.status is Status.NOT_SENT and row.number not in still_open:
+        return Exclusion(Status.NOT_SENT, f"Job {job.id} left this row out. {row.detail}")
+    return None
 
 
 def _check_ids(table: Table, index: int, row: Outcome, job: Job) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bulkremove.app.context import Context
 from bulkremove.app.results import PAGE_SIZE, RunResult
+from bulkremove.app.unsent_rows import numbers_to_send_again
 from bulkremove.domain.attempt import Outcome
 from bulkremove.domain.errors import ReportFailed
 from bulkremove.domain.event_names import WAITS, EventName
@@ -108,9 +109,15 @@ class Reports:
             if count != total:
                 raise ReportFailed(f"Rows of job {job.id} were deleted while its report was written. Nothing was kept.")
 
+        again = await numbers_to_send_again(job, self._storage) if rows is RowSelection.RETRY else ()
+
         def write(outcomes: Iterator[Outcome]) -> Path | None:
             checked = count_checked(outcomes)
-            return file.publish(job, checked) if rows is None else file.publish_input(job, checked, rows)
+            if rows is None:
+                return file.publish(job, checked)
+            if rows is RowSelection.RETRY:
+                return file.publish_input(job, (row for row in checked if row.number in again), rows)
+            return file.publish_input(job, checked, rows)
 
         return await self._storage.rows.export(job, write)
 

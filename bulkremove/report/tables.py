@@ -60,8 +60,9 @@ class RowSelection(StrEnum):
 
     ALL = "all"
     RETRY = "retry"
-    """Rows that were not sent. ``unknown`` rows are not among them: a person must look them up first, and
-    ``retry --unknown-checked`` sends them then."""
+    """Rows that were not sent since the job ended first; ``Reports`` leaves out those that were not sent on purpose.
+    ``unknown`` rows are not among them: a person must look them up first, and ``retry --unknown-checked`` sends them
+    then."""
     UNDO = "undo"
     """Rows that this job removed and no later one put back, for a person who must enroll the learners again."""
 
