@@ -99,6 +99,15 @@ def test_who_has_a_new_learner_id_is_not_told_as_gone() -> None:
     assert "so they are in the batch" in check.exclusions[1].detail
 
 
+def test_a_row_without_an_address_is_looked_for_by_those_of_the_rows_with_its_ids() -> None:
+    one = planned("1,", "2,Ann 0004,", "3,", "2,Ann 0004,ann4@example.com")
+    check = checked(one, roster(1, 3, 4))
+    assert ["", "not_sent", "", ""] == statuses(one, check)
+    assert "so they are in the batch" in check.exclusions[1].detail
+    own = planned("1,", "2,Ann 0009,ann9@example.com", "2,Ann 0004,ann4@example.com")
+    assert "not_enrolled" == statuses(own, checked(own, roster(1, 4)))[1], "its own address says who it is"
+
+
 def test_a_record_number_of_somebody_in_the_batch_is_no_learner_id() -> None:
     one, listed = planned("1,", "2,", "3,"), roster(1, 4)
     people = (listed.learners[0], replace(listed.learners[1], record_number=one.removal(1).learner))
@@ -298,6 +307,17 @@ def test_how_many_have_a_flag_is_told_with_their_rows() -> None:
     ]
     sent = replace(one, excluded={index: Exclusion(Status.NOT_SENT, "") for index in range(8)})
     assert [] == checked(one, roster(*range(9))).flag_texts(sent)
+
+
+def test_the_batch_of_a_repeated_row_that_is_sent_instead_of_another_is_a_doubt_too() -> None:
+    header = "course id,batch id,learner id,batch name,e-mail"
+    rows = ("1,Spring,else@example.com", "1,Autumn,ann1@example.com", "1,Winter,ann1@example.com")
+    one = planned(*rows, header=header)
+    check = checked(one, roster(1, 2))
+    assert ["identity_mismatch", "", ""] == statuses(one, check)
+    assert ["row 3 says 'Autumn'."] == [doubt.text.rpartition("and ")[2] for doubt in check.doubts]
+    same = planned("1,Spring,ann1@example.com", "1,Autumn,ann1@example.com", header=header)
+    assert not checked(same, roster(1, 2)).doubts, "the second row is not sent"
 
 
 def test_the_batch_of_a_row_that_is_not_sent_is_no_doubt() -> None:

@@ -161,14 +161,15 @@ def compare(
         batch = removal.course, removal.batch
         if batch not in by_id:
             continue
-        learner = by_id[batch].get(removal.learner)
+        own, learner = addresses.get(removal, {}), by_id[batch].get(removal.learner)
+        # A row without an address is who the other rows with its ids say.
+        stated = own.get(index) or [address for others in own.values() for address in others]
         if learner is None and removal.learner in record_numbers[batch]:
             exclusions[index] = Exclusion(Status.INVALID, RECORD_NUMBER)
             continue
         if learner is None:
             roster, is_proof = rosters[batch], batch in known and batch not in not_read_anew and not may_be_unlisted
             if isinstance(roster, Roster) and roster.is_complete and is_proof and index not in repeated:
-                stated = addresses.get(removal, {}).get(index, [])
                 earlier = removed.get(removal, EarlierRemoval("", ""))
                 is_elsewhere = earlier.record_number in record_numbers[batch] or any(
                     not set(stated).isdisjoint(addresses_in(one.email)) for one in roster.learners
@@ -177,9 +178,7 @@ def compare(
                 status = Status.NOT_SENT if is_elsewhere else Status.NOT_ENROLLED
                 exclusions[index] = Exclusion(status, " ".join(filter(None, details)))
             continue
-        own, listed = addresses.get(removal, {}), addresses_in(learner.email)
-        # A row without an address is who the other rows with its ids say.
-        stated = own.get(index) or [address for others in own.values() for address in others]
+        listed = addresses_in(learner.email)
         is_compared = bool(stated and listed)
         is_mismatch = is_compared and set(stated).isdisjoint(listed)
         if removal in sent and not is_mismatch:
@@ -207,7 +206,8 @@ def compare(
     notes = (*told, *notes_of(plan, rosters), *kept, *[LEAVERS_UNLISTED] * may_be_unlisted)
     names = _names(rosters)
     unlisted_doubts = () if may_be_unlisted else doubt_of_unlisted(plan, rosters, known)
-    doubts = (*unlisted_doubts, *doubt_of_batch_names(plan, names, columns.batch_name))
+    instead = people.keys() & repeated
+    doubts = (*unlisted_doubts, *doubt_of_batch_names(plan, names, columns.batch_name, instead))
     unplanned = frozenset(plan.excluded)
     return EnrolmentCheck(
         exclusions, {}, people, flags, notes, _counts(rosters), table.numbers, unplanned, doubts, names
@@ -261,7 +261,7 @@ def _names(rosters: Mapping[_Batch, Roster | str]) -> Mapping[_Batch, str]:
     return {batch: name for batch, name in named if name}
 
 
-def _repeated(plan: Plan) -> Collection[int]:
+def _repeated(plan: Plan) -> set[int]:
     """The rows that are not sent since an earlier row of the file has their ids; they may name somebody else."""
     earlier, repeated = set[tuple[str, ...]](), set[int]()
     for index, ids in enumerate(zip(*plan.ids, strict=True)):

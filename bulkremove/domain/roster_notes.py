@@ -54,17 +54,20 @@ def doubt_of_unlisted(
     return (Doubt(DoubtCode.NOBODY_LISTED, sum(plan.batches[batch] for batch in found), text),)
 
 
-def doubt_of_batch_names(plan: Plan, names: Mapping[_Batch, str], column: int | None) -> tuple[Doubt, ...]:
+def doubt_of_batch_names(
+    plan: Plan, names: Mapping[_Batch, str], column: int | None, instead: Collection[int] = ()
+) -> tuple[Doubt, ...]:
     """A doubt if rows that are sent name another batch than Zoho does for their batch id.
 
-    ``names``: Zoho's, of the batches that were read; ``column``: that of the file's names, if there is one.
+    ``names``: Zoho's, of the batches that were read; ``column``: that of the file's names, if there is one;
+    ``instead``: rows that the plan leaves out as repeated, and that may be sent in the place of another one.
     """
     if column is None:
         return ()
     first = dict[tuple[_Batch, str], int]()
     courses, batches, _ = plan.ids
     for index, row in enumerate(zip(courses, batches, plan.table.columns[column], strict=True)):
-        if index not in plan.excluded:
+        if index not in plan.excluded or index in instead:
             first.setdefault((row[:2], row[2]), plan.table.numbers[index])
     found = dict[_Batch, tuple[str, int]]()
     for (batch, cell), number in first.items():
