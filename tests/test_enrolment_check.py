@@ -32,6 +32,7 @@ from bulkremove.domain.flags import Flag
 from bulkremove.domain.job import EndReason
 from bulkremove.domain.leavers_list import COLUMNS
 from bulkremove.domain.listing import Batch, Learner, Roster
+from bulkremove.domain.person_names import is_other_batch
 from bulkremove.domain.plan import Plan
 from bulkremove.domain.planner import plan
 from bulkremove.domain.row import Exclusion, Status
@@ -307,6 +308,50 @@ def test_how_many_have_a_flag_is_told_with_their_rows() -> None:
     ]
     sent = replace(one, excluded={index: Exclusion(Status.NOT_SENT, "") for index in range(8)})
     assert [] == checked(one, roster(*range(9))).flag_texts(sent)
+
+
+@pytest.mark.parametrize(
+    ("cell", "name", "is_other"),
+    [
+        ("spring_1", "Spring", False),
+        ("Spring2026", "Spring", False),
+        ("Spring2026", "Spring 2026", False),
+        ("SPRING_2026", "Onboarding, Spring 2026", False),
+        ("spring_1", "Spring 2026", False),
+        ("Spring 26", "Spring 2026", False),
+        ("Spring 27", "Spring 2026", True),
+        ("Spring2027", "Spring 2026", True),
+        ("autumn_1", "Spring", True),
+        ("Spring", "Onboarding, Spring 2026", False),
+        ("Group A", "Group B", True),
+        ("group_a", "GROUP A", False),
+        ("Group A", "Group A (Berlin)", False),
+        ("Group A", "Group", False),
+        ("Batch 1", "Batch 2", True),
+        ("Batch 01", "Batch 1", False),
+        ("Batch1", "Batch 12", True),
+        ("Batch I", "Batch II", True),
+        ("Batch II", "Batch I", True),
+        ("Batch 1", "Batch B", False),
+        ("Class 3", "Batch 4", False),
+        ("Group A", "Spring", False),
+        ("Spring Group A", "Spring Group B", True),
+        ("3", "Batch 4", False),
+        ("A", "Group B", False),
+        ("Group A", "", False),
+        ("", "Group A", False),
+        ("_", "Group A", False),
+    ],
+)
+def test_two_names_of_batches_are_compared_by_their_words(cell: str, name: str, is_other: bool) -> None:
+    assert is_other is is_other_batch(cell, name)
+
+
+@given(cell=st.text(max_size=30), name=st.text(max_size=30))
+def test_a_batch_is_never_another_than_itself_or_than_one_with_more_words(cell: str, name: str) -> None:
+    assert not is_other_batch(cell, cell)
+    assert not is_other_batch(cell, f"{cell} {name}")
+    assert not is_other_batch(f"{name} {cell}", cell)
 
 
 def test_the_batch_of_a_repeated_row_that_is_sent_instead_of_another_is_a_doubt_too() -> None:

@@ -28,7 +28,11 @@ STATUS_WORDS: Mapping[Status, tuple[str, str]] = MappingProxyType(
             "The same three ids stand in an earlier row, or another job may still send them. Nothing was sent.",
         ),
         Status.INVALID: ("Invalid", "The row can't be read as three ids. It says which cell and why."),
-        Status.NOT_SENT: ("Not sent", "The job ended before this row, or the learner is protected. It says why."),
+        Status.NOT_SENT: (
+            "Not sent",
+            "The job ended before this row, or it was left out: the learner is protected, was put back since, or is in "
+            "the batch under another learner id. It says why.",
+        ),
         Status.DONE_BEFORE: ("Done before", "An earlier job, which the row names, settled it. Nothing was sent."),
         Status.NOT_ENROLLED: (
             "Not enrolled",
