@@ -16,10 +16,13 @@ import pytest
 from bulkremove.app import Preview
 from bulkremove.app.chosen_people import HEADER, chosen
 from bulkremove.app.enrolment_checks import EnrolmentChecks
+from bulkremove.app.listings import OpenListings
 from bulkremove.domain.clock import Epoch
+from bulkremove.domain.listing import Roster
 from bulkremove.domain.permissions import EVERY_ACCOUNT, Access, Role
 from bulkremove.domain.row import Status
-from bulkremove.web import uploads
+from bulkremove.web import find_pages, uploads
+from bulkremove.web.lookups import MAX_ROSTER_LOOKUPS
 from bulkremove.web.security import MAX_REQUESTS_OF_PERSON
 from tests.test_enrolment_check import leavers, roster
 from tests.test_reads import BATCH, COUNT, COURSE, learner, world
@@ -315,6 +318,45 @@ async def test_a_double_click_asks_zoho_once(tmp_path: Path) -> None:
         assert "Learner 0000" in (await looked_up(visitor, plain)).text
         acts = [entry.act for entry in await one.app.audit.newest(20, EVERY_ACCOUNT)]
         assert 1 == acts.count("check")
+
+
+async def test_more_open_lists_than_are_read_for_one_person_wait_their_turn_and_are_all_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each open page asks again and again for its own list, and none of them ends the others'."""
+    begun, may_answer, roster_of = list[str](), asyncio.Event(), OpenListings.roster
+
+    async def roster(self: OpenListings, course: str, batch: str, *, is_fresh: bool = False) -> Roster:
+        begun.append(batch)
+        await may_answer.wait()
+        return await roster_of(self, course, batch, is_fresh=is_fresh)
+
+    monkeypatch.setattr(OpenListings, "roster", roster)
+    monkeypatch.setattr(find_pages, "FOREGROUND_SECONDS", 0.0)
+    batches = [str(int(BATCH) + i) for i in range(MAX_ROSTER_LOOKUPS + 2)]
+    file = world(tmp_path, count=3)
+    tree = json.loads(file.read_text())
+    tree["batches"] = [{**tree["batches"][0], "batchId": one, "name": f"Batch {one}"} for one in batches]
+    file.write_text(json.dumps(tree))
+    async with running_site(tmp_path / "home", world=file, speed=100.0) as one, one.visitor() as visitor:
+        for _ in range(3):
+            pages = [await visitor.get(f"/find/{COURSE}/{batch}") for batch in batches]
+            assert all('id="lookup"' in shown.text and "every 1s" in shown.text for shown in pages)
+        assert [batches[0]] == begun, "the first one is read, and none was begun anew"
+        waiting = [f"{MAX_ROSTER_LOOKUPS} lists of learners are being read for you" in shown.text for shown in pages]
+        assert [False] * MAX_ROSTER_LOOKUPS + [True] * 2 == waiting
+        may_answer.set()
+        unseen = {*batches}
+
+        async def are_all_shown() -> bool:
+            for batch in sorted(unseen):
+                if 'id="lookup"' not in (shown := await visitor.get(f"/find/{COURSE}/{batch}")).text:
+                    assert 3 == shown.text.count('name="learner"'), shown.text
+                    unseen.remove(batch)
+            return not unseen
+
+        await until(are_all_shown)
+    assert batches == sorted(begun), "each list was read once"
 
 
 async def test_one_person_s_lookups_are_made_one_after_the_other_and_end_with_the_upload(

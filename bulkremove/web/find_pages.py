@@ -83,8 +83,8 @@ class FindPages:
             await asyncio.wait({lookup.task}, timeout=FOREGROUND_SECONDS)
         context: dict[str, object] = {"account": account, "course": course, "batch": batch, "lookup": lookup}
         is_poll = "HX-Request" in request.headers
-        if lookup.task is not None or is_poll:
-            headers = {} if lookup.task is not None else {"HX-Refresh": "true"}
+        if lookup.is_under_way or is_poll:
+            headers = {} if lookup.is_under_way else {"HX-Refresh": "true"}
             return page("find_lookup.html", request, context, headers=headers)
         self._lookups.forget_rosters(who, account, course, batch)
         rosters, problem = (

@@ -26,7 +26,7 @@ MAX_MATCHED_ROWS = 20_000
 """Rows of a file whose ids are looked up; they are kept in memory."""
 
 MAX_ROSTER_LOOKUPS = 5
-"""Lists of learners of one person that are read, or wait to be seen; one more ends the oldest."""
+"""Lists of learners that are read for one person; the next ones wait. As many that were read are kept to be seen."""
 ALL = "all"
 """In place of a batch: all batches of the course."""
 MAX_BATCHES = 10
@@ -96,14 +96,22 @@ class Lookups:
             upload.refusal = FileRefused("Its ids were not looked up, so nobody can be removed by it.")
 
     async def rosters(self, who: Person, account: str, course: str, batch: str) -> RosterLookup:
-        """The lookup of the learners of a batch, or of all batches of a course: that under way, or a new one."""
+        """The lookup of the learners of a batch, or of all batches of a course: that under way, or a new one.
+
+        None that is under way is ended for another one: each open page asks for its own list every second, so pages
+        would end each other's lookups and none would be shown. Where too many are under way, it waits, and begins when
+        it is asked for after that; a page that was closed meanwhile takes no calls then.
+        """
         key, generation = (who.name, account, course, batch), await self._app.plans.generation()
         lookup = self._rosters.get(key)
         if lookup is None or lookup.generation != generation:
             self.forget_rosters(who, account, course, batch)
             own = [other for other in self._rosters if other[0] == who.name]
-            for oldest in own[: max(0, len(own) + 1 - MAX_ROSTER_LOOKUPS)]:
-                self._rosters.pop(oldest).end()
+            read = [other for other in own if self._rosters[other].task is None]
+            if len(own) - len(read) >= MAX_ROSTER_LOOKUPS:
+                return RosterLookup(generation=generation, waits_for=MAX_ROSTER_LOOKUPS)
+            for oldest in read[:-MAX_ROSTER_LOOKUPS]:
+                del self._rosters[oldest]
             lookup = self._rosters[key] = RosterLookup(generation=generation)
             self._start(lookup, self._look_up_rosters(lookup, who, account, course, batch))
         return lookup

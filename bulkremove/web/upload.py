@@ -32,8 +32,15 @@ class Lookup:
     is_left_out: bool = False
     """Whether a person ended it."""
 
+    waits_for: int = 0
+    """How many others of the person are under way, where it can't begin before one of them has ended."""
     calls: int = 0
     """How many calls were made for it, as far as they are counted."""
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether it has not ended, or not begun."""
+        return self.task is not None or bool(self.waits_for)
 
     def count(self, done: int) -> None:
         """Note how many batches were read."""
@@ -121,7 +128,7 @@ class Upload:
     @property
     def is_looked_up(self) -> bool:
         """Whether a lookup for it is under way."""
-        return self.lookup is not None and self.lookup.task is not None
+        return self.lookup is not None and self.lookup.is_under_way
 
     @property
     def needs_choice(self) -> bool:
