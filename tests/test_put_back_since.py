@@ -11,10 +11,13 @@ from pathlib import Path
 import pytest
 
 from bulkremove.app import Preview
+from bulkremove.app.nightly.repeated_content import skip_reason
+from bulkremove.config import Night
 from bulkremove.domain.job import Job
 from bulkremove.domain.row import Removal, Status
 from bulkremove.reading.options import ReadOptions
 from bulkremove.report import RowSelection
+from bulkremove.storage.interface.nightly import TakenFile
 from tests.test_reads import BATCH, COURSE, learner
 from tests.test_reenrolment import Home, home
 
@@ -157,3 +160,21 @@ async def test_that_a_person_was_put_back_is_told_once_also_after_an_enrolment_c
         preview = await planned(one, await report_of(one, job, "report.csv"), check=True)
         assert preview.check is not None
         assert (1, 1) == (preview.plan.removals, preview.plan.excluded[0].detail.count("put this person back"))
+
+
+@pytest.mark.parametrize("is_all", [True, False])
+async def test_a_night_s_export_is_not_planned_anew_only_for_whom_a_later_job_put_back(
+    tmp_path: Path, is_all: bool
+) -> None:
+    async with home(tmp_path) as one:
+        waiting, _ = await removal_and_put_back(one, 1)
+        if is_all:
+            await one.run(waiting)
+        else:  # the other one is left to do
+            await one.app.jobs.cancel(waiting.id, by="jo")
+        context = one.app.for_night(Night("command list-leavers")).context
+        at, key = context.clock.wall(), {"night": context.night.name, "sandbox": context.settings.sandbox_host}
+        await context.storage.nightly.record_taken("digest", "leavers.csv", "leavers.csv", at=at, **key)
+        taken = TakenFile("digest", "leavers.csv", at, "leavers.csv", waiting.id, "")
+        why = await skip_reason(taken, context, is_export=True)
+        assert is_all is ("Its content was taken before" in why)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from bulkremove.app.context import Context
+from bulkremove.app.unsent_rows import numbers_undone
+from bulkremove.domain.attempt import Outcome
+from bulkremove.domain.job import Job
 from bulkremove.domain.row import Status
 from bulkremove.platform.local_time import local
+from bulkremove.storage import Storage
 from bulkremove.storage.interface.nightly import TakenFile
 
 
@@ -27,4 +33,17 @@ async def skip_reason(earlier: TakenFile, context: Context, *, is_export: bool, 
     job = await storage.jobs.get(earlier.job)
     if not job.state.is_over:
         return f"{repeated} Job {job.id} of it is {job.state.value}."
-    return "" if is_present_state or (await storage.rows.tally(job.id))[Status.NOT_SENT] else repeated
+    return "" if is_present_state or await _has_rows_left(job, storage) else repeated
+
+
+async def _has_rows_left(job: Job, storage: Storage) -> bool:
+    """Whether a job has rows that were not sent, but for those of people whom a later job was made to put back."""
+    not_sent = (await storage.rows.tally(job.id))[Status.NOT_SENT]
+    if not not_sent:
+        return False
+    undone = await numbers_undone(job, storage)
+
+    def count(rows: Iterator[Outcome]) -> int:
+        return sum(row.status is Status.NOT_SENT and row.number in undone for row in rows)
+
+    return not_sent > await storage.rows.export(job, count)
