@@ -174,5 +174,5 @@ def test_a_file_that_another_program_has_open_is_waited_for_on_windows_only() ->
     ],
 )
 def test_commands_to_copy_are_quoted_for_the_shells_of_the_system(words: list[str], posix: str, windows: str) -> None:
-    assert (posix, windows) == (joined(words, system="posix"), joined(words, system="nt"))
+    assert (posix, windows) == (joined(words, system="linux"), joined(words, system="win32"))
     assert words == shlex.split(posix)

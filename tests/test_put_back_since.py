@@ -178,3 +178,19 @@ async def test_a_night_s_export_is_not_planned_anew_only_for_whom_a_later_job_pu
         taken = TakenFile("digest", "leavers.csv", at, "leavers.csv", waiting.id, "")
         why = await skip_reason(taken, context, is_export=True)
         assert is_all is ("Its content was taken before" in why)
+
+
+async def test_no_chain_of_retries_names_whom_a_later_job_put_back(tmp_path: Path) -> None:
+    """What a plan left out has no ids in the journal, so only that it was left out tells the next retry."""
+    async with home(tmp_path) as one:
+        first = await one.planned(0, 2)
+        await one.run(first)
+        older = await one.planned(0, 1, 3, check=False)
+        await one.run(await one.put_back(first, [2]))
+        await one.app.jobs.cancel(older.id, by="jo")
+        for _ in range(3):
+            preview = await one.app.plans.retry(older.id, unknown_checked=False)
+            assert 2 == preview.plan.removals
+            assert Status.NOT_SENT is preview.plan.excluded[0].status
+            older = await one.submit(preview)
+            await one.app.jobs.cancel(older.id, by="jo")

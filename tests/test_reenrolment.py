@@ -804,6 +804,7 @@ async def test_people_whose_data_were_erased_are_not_taken_for_each_other(tmp_pa
             erasure = await one.app.retention.find_learner(learner(index))
             assert [] == await one.app.retention.forget(erasure, by="jo")
         assert not any("again" in f"{row.detail} {row.undone}" for row in await one.app.reports.outcomes(first))
+        assert [3] == [row.number for row in await one.undo_list(first)]
 
 
 async def test_a_removal_that_an_open_enrolment_must_know_of_is_kept(tmp_path: Path) -> None:

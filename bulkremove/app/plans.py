@@ -20,6 +20,7 @@ from bulkremove.app.protected_list import protected_learners
 from bulkremove.app.report_states import with_present_states
 from bulkremove.app.reports import Reports
 from bulkremove.app.results import PAGE_SIZE, Preview
+from bulkremove.app.unsent_rows import UnsentRows
 from bulkremove.app.wordings import Wordings
 from bulkremove.config import Settings
 from bulkremove.domain import planner
@@ -31,15 +32,13 @@ from bulkremove.domain.listing import Learner
 from bulkremove.domain.operation import ENROLL_LEARNER, OPERATIONS, REMOVE_LEARNER, PlannedOperation
 from bulkremove.domain.permissions import EVERY_ACCOUNT, AccountSet
 from bulkremove.domain.plan import OtherJob, Plan, PlannedRow
-from bulkremove.domain.row import Exclusion, Removal, Status
+from bulkremove.domain.row import Removal, Status
 from bulkremove.domain.table import Table
 from bulkremove.engine import rate_limit
 from bulkremove.platform.local_time import day_of
 from bulkremove.reading.columns import compared_columns
 from bulkremove.reading.options import ReadOptions
 from bulkremove.reading.reader import read
-
-_PUT_BACK = "was made to put this person back. To remove them all the same, give a new list."
 
 
 class Plans:
@@ -184,13 +183,11 @@ class Plans:
         settings = self._accounts.settings_of(job)
         columns = tuple(zip(*(row.cells for row in rows), strict=True)) or tuple(() for _ in job.header)
         numbers = [row.number for row in rows]
-        undone = {} if job.is_enrolment else await self._context.storage.rows.rows_undone_by_later_jobs(job.id)
+        unsent = await UnsentRows.of(job, self._context.storage)
         settled = {
-            index: Exclusion(
-                Status.NOT_SENT, f"Since this removal was planned, {other.named_for(job.account)} {_PUT_BACK}"
-            )
-            for index, number in enumerate(numbers)
-            if (other := undone.get(number)) is not None
+            index: exclusion
+            for index, row in enumerate(rows)
+            if not job.is_enrolment and (exclusion := unsent.why_not(row)) is not None
         }
         table = Table(job.source, "job", job.header, job.roles, numbers, columns, job.sheet, settled=settled)
         people = {index: row.person for index, row in enumerate(rows) if row.person is not None}

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from bulkremove.app.unsent_rows import numbers_still_open, numbers_undone
+from bulkremove.app.unsent_rows import NEW_LIST, UnsentRows
 from bulkremove.domain.attempt import Outcome
 from bulkremove.domain.errors import FileRefused, JobNotFound
 from bulkremove.domain.ids import TRIMMED_CHARACTERS
 from bulkremove.domain.job import Job
 from bulkremove.domain.permissions import AccountSet
-from bulkremove.domain.plan import OtherJob
 from bulkremove.domain.plural import pluralize
 from bulkremove.domain.row import Exclusion, Roles, Status
 from bulkremove.domain.table import Table
@@ -20,7 +19,6 @@ from bulkremove.reading.previous_report import SETTLED, unknown_in
 from bulkremove.storage import Storage
 
 _MISMATCHED = "In job {} the person in Zoho was another than in the file."
-_NEW_LIST = "To remove them all the same, give a new list."
 
 
 async def with_present_states(table: Table, storage: Storage, seen: AccountSet) -> Table:
@@ -50,8 +48,7 @@ async def with_present_states(table: Table, storage: Storage, seen: AccountSet) 
         if job.account not in seen:
             continue
 
-        still_open = await numbers_still_open(job, storage)  # before the rows: one that ends meanwhile is not left out
-        undone = {} if job.is_enrolment else await numbers_undone(job, storage)
+        unsent = await UnsentRows.of(job, storage)
 
         def compare(
             rows: Iterator[Outcome], job: Job = job, index_of: dict[int, list[int]] = index_of
@@ -82,7 +79,7 @@ async def with_present_states(table: Table, storage: Storage, seen: AccountSet) 
         not_wanted = {
             index: exclusion
             for index, row in found.items()
-            if index not in settled and (exclusion := _not_wanted(row, job, undone, still_open))
+            if index not in settled and (exclusion := unsent.why_not(row))
         }
         settled |= not_wanted
         if conflicting := [index for index in unknown if table.settled.get(index) != unknown_in(job_id)]:
@@ -98,7 +95,7 @@ async def with_present_states(table: Table, storage: Storage, seen: AccountSet) 
             count = pluralize(len(not_wanted), "row is", "rows are")
             notes.append(
                 f"{count} not sent again: job {job_id} left the people out, or a later job was made to put them back. "
-                f"{_NEW_LIST}"
+                f"{NEW_LIST}"
             )
     return replace(table, settled=settled, reading_notes=(*table.reading_notes, *notes))
 
@@ -106,18 +103,6 @@ async def with_present_states(table: Table, storage: Storage, seen: AccountSet) 
 def _settled_since(job_id: str, row: Outcome) -> Exclusion:
     detail = f"Job {job_id} settled this row since the report was written: {row.status.value}. {row.undone}"
     return Exclusion(Status.DONE_BEFORE, detail.rstrip())
-
-
-def _not_wanted(
-    row: Outcome, job: Job, undone: Mapping[int, OtherJob], still_open: Collection[int]
-) -> Exclusion | None:
-    """Why a row is not sent that nothing has settled; None if it is: only the end of its job has kept it from that."""
-    if (other := undone.get(row.number)) is not None:
-        made = f"Since job {job.id} was planned, {other.named_for(job.account)} was made to put this person back."
-        return Exclusion(Status.NOT_SENT, f"{made} {_NEW_LIST}")
-    if row.status is Status.NOT_SENT and row.number not in still_open:
-        return Exclusion(Status.NOT_SENT, f"Job {job.id} left this row out. {row.detail}")
-    return None
 
 
 def _check_ids(table: Table, index: int, row: Outcome, job: Job) -> None:

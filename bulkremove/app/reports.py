@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bulkremove.app.context import Context
 from bulkremove.app.results import PAGE_SIZE, RunResult
-from bulkremove.app.unsent_rows import numbers_to_send_again
+from bulkremove.app.unsent_rows import UnsentRows
 from bulkremove.domain.attempt import Outcome
 from bulkremove.domain.errors import ReportFailed
 from bulkremove.domain.event_names import WAITS, EventName
@@ -109,7 +109,7 @@ class Reports:
             if count != total:
                 raise ReportFailed(f"Rows of job {job.id} were deleted while its report was written. Nothing was kept.")
 
-        again = await numbers_to_send_again(job, self._storage) if rows is RowSelection.RETRY else ()
+        again = (await UnsentRows.of(job, self._storage)).numbers if rows is RowSelection.RETRY else ()
 
         def write(outcomes: Iterator[Outcome]) -> Path | None:
             checked = count_checked(outcomes)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 
 _TO_A_SANDBOX = re.compile(r"`bulkremove ((?:nightly|preview|resume|retry|run|serve|worker)\b[^`]*)`")
@@ -13,9 +13,9 @@ _PLAIN_ON_WINDOWS = re.compile(r"[\w.,:\\/=@+~-]+")
 """Words that neither cmd nor PowerShell reads as something else. In quotes, cmd still replaces ``%NAME%``."""
 
 
-def joined(words: Iterable[str], *, system: str = os.name) -> str:
-    """Words as a command to copy into a shell of this system. ``system``: as ``os.name``."""
-    if system != "nt":
+def joined(words: Iterable[str], *, system: str = sys.platform) -> str:
+    """Words as a command to copy into a shell of this system. ``system``: as ``sys.platform``."""
+    if system != "win32":
         return shlex.join(words)
     return " ".join(
         word if _PLAIN_ON_WINDOWS.fullmatch(word) else '"' + word.replace('"', r"\"") + '"' for word in words

@@ -77,12 +77,13 @@ _STATUSES = {
 def select(outcomes: Iterable[Outcome], rows: RowSelection) -> list[Outcome]:
     """The selected rows, whose cells are those of the input file.
 
-    Whom a person found gone was removed, too; whom a later job put back is on no list of people to enrol again.
+    Whom a person found gone was removed, too. Whom a later job put back, or whose data were erased, is on no list of
+    people to enrol again.
     """
     return [
         outcome
         for outcome in outcomes
-        if not (rows is RowSelection.UNDO and outcome.undone)
+        if not (rows is RowSelection.UNDO and (outcome.undone or not any(outcome.cells)))
         and (
             outcome.status in _STATUSES[rows]
             or (

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bulkremove.app.context import Context
-from bulkremove.app.unsent_rows import numbers_undone
 from bulkremove.domain.attempt import Outcome
 from bulkremove.domain.job import Job
 from bulkremove.domain.row import Status
@@ -41,7 +40,7 @@ async def _has_rows_left(job: Job, storage: Storage) -> bool:
     not_sent = (await storage.rows.tally(job.id))[Status.NOT_SENT]
     if not not_sent:
         return False
-    undone = await numbers_undone(job, storage)
+    undone = await storage.rows.rows_undone_by_later_jobs(job.id)
 
     def count(rows: Iterator[Outcome]) -> int:
         return sum(row.status is Status.NOT_SENT and row.number in undone for row in rows)
