@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 TABLE = Path(__file__).parent.parent / "build" / "prove.md"
+FAILURES = TABLE.with_name("failures.txt")
+"""What has failed so far: a run that is ended by hand prints no summary."""
 _FIGURE = "figure"
 _LINES = "lines"
 
@@ -25,6 +28,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.parent.name == "proofs" or starts_something(item):
             item.add_marker(pytest.mark.slow)
+
+
+def pytest_sessionstart() -> None:
+    if not _is_worker():
+        FAILURES.unlink(missing_ok=True)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.failed and not _is_worker():
+        FAILURES.parent.mkdir(exist_ok=True)
+        with FAILURES.open("a", encoding="utf-8") as file:
+            file.write(f"{report.nodeid} ({report.when})\n{report.longreprtext}\n\n")
+
+
+def _is_worker() -> bool:
+    """Whether this is a process of xdist's: each report of it is given to the one that began the run, too."""
+    return "PYTEST_XDIST_WORKER" in os.environ
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

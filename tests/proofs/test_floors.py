@@ -58,7 +58,7 @@ def test_the_oldest_allowed_dependencies_do_all_the_work(tmp_path: Path, proving
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=1500,
+        timeout=3600,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:]
