@@ -12,8 +12,12 @@ from playwright.sync_api import Browser, Page, expect
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))  # the tests' browser, which is no part of the package
 
+from bulkremove.zoho.accounts import SCOPE_VARIABLE  # noqa: E402 - needs the line above
 from tests.browser_fixtures import NoBrowser, browser, served  # noqa: E402 - needs the line above
 from tests.cli_fixtures import SAMPLES, sandbox  # noqa: E402 - needs the line above
+
+SCOPES = "ZOHOPEOPLE.training.ALL"
+"""Of the sample's client, so that the plan says who the learners are."""
 
 
 def main() -> None:
@@ -22,7 +26,7 @@ def main() -> None:
         tempfile.TemporaryDirectory() as folder,
         browser() as chrome,
         sandbox(SAMPLES / "world.json", Path(folder) / "log", "--speed", "20") as told,
-        served(Path(folder) / "home", {**told, "BULKREMOVE_SPEED": "20"}) as (_, link),
+        served(Path(folder) / "home", {**told, SCOPE_VARIABLE: SCOPES, "BULKREMOVE_SPEED": "20"}) as (_, link),
     ):
         pictures(chrome, link)
     print("docs/page-*.png are new.")  # noqa: T201 - a script's answer
