@@ -19,6 +19,7 @@ from bulkremove.app import App, Preview, SandboxOptions, Stop
 from bulkremove.cli.preview_text import lines
 from bulkremove.config import Settings
 from bulkremove.domain.clock import Epoch
+from bulkremove.domain.compared_names import is_other_batch
 from bulkremove.domain.doubts import DoubtCode
 from bulkremove.domain.enrolment_check import (
     LEAVERS_UNLISTED,
@@ -32,7 +33,6 @@ from bulkremove.domain.flags import Flag
 from bulkremove.domain.job import EndReason
 from bulkremove.domain.leavers_list import COLUMNS
 from bulkremove.domain.listing import Batch, Learner, Roster
-from bulkremove.domain.person_names import is_other_batch
 from bulkremove.domain.plan import Plan
 from bulkremove.domain.planner import plan
 from bulkremove.domain.row import Exclusion, Status

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from bulkremove.domain.clock import Epoch
+from bulkremove.domain.compared_names import is_other_name
 from bulkremove.domain.doubts import Doubt
 from bulkremove.domain.email_addresses import addresses_in, quoted
 from bulkremove.domain.flags import Flag, flag_texts, urgency
 from bulkremove.domain.leavers_list import is_leavers_list
 from bulkremove.domain.listing import Learner, Roster
-from bulkremove.domain.person_names import is_other_name
 from bulkremove.domain.plan import Plan
 from bulkremove.domain.roster_notes import compared_text, doubt_of_batch_names, doubt_of_unlisted, notes_of
 from bulkremove.domain.row import Exclusion, Removal, Status

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from bulkremove.domain.compared_names import is_other_batch
 from bulkremove.domain.doubts import Doubt, DoubtCode
 from bulkremove.domain.listing import Learner, Roster
-from bulkremove.domain.person_names import is_other_batch
 from bulkremove.domain.plan import Plan
 
 _NAMED = 3
