@@ -9,7 +9,8 @@ from pathlib import Path
 
 from xlsxwriter import Workbook
 
-HEADER = ("Course ID", "Batch ID", "Learner ID", "Name", "E-mail", "Reason")
+from bulkremove.report.template_file import HEADER, write_template
+
 BATCHES = (
     ("478346000019501001", "478346000019502001", "Fire safety, spring"),
     ("478346000019501001", "478346000019502002", "Fire safety, autumn"),
@@ -140,7 +141,8 @@ def make(folder: Path) -> None:
     write_csv(folder / "europe.csv", rows(20), separator=";", encoding="utf-8-sig")
     write_csv(folder / "mixed.csv", mixed())
     write_csv(folder / "template.csv", [])
-    write_xlsx(folder / "template.xlsx", [])
+    with (folder / "template.xlsx").open("wb") as file:
+        write_template(file)
     (folder / "world.json").write_text(json.dumps(world(), indent=1) + "\n", encoding="utf-8")
 
 

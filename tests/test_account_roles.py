@@ -44,6 +44,7 @@ NOT_ABOUT_ONE_ACCOUNT = {
     "/jobs": "some",
     "/nights": "some",
     "/help": "some",
+    "/template.xlsx": "some",
     "/uploads": "some",
     "/find": "some",
     "/find/{course}": "some",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from bulkremove.domain.row import Exclusion, Roles, Row
 
@@ -20,6 +21,14 @@ REPORT_COLUMNS = (
     "plan_hash",
 )
 """The columns that a report appends to those of the file, in this order."""
+RESULT_COLUMNS = ("name in Zoho", "e-mail in Zoho", "result", "explanation", "settled at (local time)")
+"""The columns for people that a workbook of a report has before those of the file."""
+SUMMARY_SHEET, SUMMARY_TITLE = "Summary", "Summary of job "
+"""The name of the second sheet of such a workbook, and how its first cell begins."""
+IDS_SHEET = "Where to find the ids"
+"""The name of the second sheet of the template, and its first cell."""
+NOTE_SHEETS: Mapping[str, str] = MappingProxyType({SUMMARY_SHEET: SUMMARY_TITLE, IDS_SHEET: IDS_SHEET})
+"""The sheets without rows that this program's workbooks have: how the first cell of each begins."""
 PLAN_COLUMNS = ("row", "planned", "course_id", "batch_id", "learner_id", "detail")
 """The columns of a plan file."""
 SANDBOX_COLUMN, SANDBOX_MARK = "sandbox", "SANDBOX"

@@ -7,6 +7,7 @@ ordinary list, it would remove people again.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -15,11 +16,19 @@ from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.ids import JOB_ID
 from bulkremove.domain.operation import OPERATIONS
 from bulkremove.domain.row import Exclusion, Roles, Status
-from bulkremove.domain.table import PLAN_COLUMNS, REPORT_COLUMNS, SANDBOX_COLUMN, SANDBOX_MARK, UNDO_COLUMN
+from bulkremove.domain.table import (
+    PLAN_COLUMNS,
+    REPORT_COLUMNS,
+    RESULT_COLUMNS,
+    SANDBOX_COLUMN,
+    SANDBOX_MARK,
+    UNDO_COLUMN,
+)
 
 _ADDED_APOSTROPHE = re.compile(r"'(?=[=+\-@\x00-\x1f\ufffd])")
 _DISTINCTIVE_COLUMNS = frozenset(REPORT_COLUMNS) - {"row", "status", "detail", "job", "attempts"}
 """Columns of a report that hardly another list has."""
+_RESULT_COLUMNS = frozenset(name.casefold() for name in RESULT_COLUMNS)
 _NEEDED = ("status", "detail", "http_status", "finished_at", "job")
 _STATUSES = frozenset(status.value for status in Status)
 _COMMON_WORDS = frozenset({Status.UNKNOWN, Status.INVALID, Status.DUPLICATE, Status.REFUSED})
@@ -77,6 +86,12 @@ def report_columns(header: Sequence[str], name: str) -> tuple[int, ...] | None:
             hint=_HINT,
         )
     return places
+
+
+def result_columns(header: Sequence[str]) -> tuple[int, ...]:
+    """Return the positions of the columns for people that a report's workbook begins with."""
+    ours = itertools.takewhile(lambda heading: heading.strip().casefold() in _RESULT_COLUMNS, header)
+    return tuple(range(len([*ours])))
 
 
 def sandbox_column(

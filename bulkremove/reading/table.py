@@ -68,7 +68,8 @@ def build_table(grid: Grid, name: str, options: ReadOptions) -> Table:
         report_rows = previous_report.job_rows(report)
         cells = [previous_report.strip_apostrophes(column) for column in cells]
     if own_columns is not None or mark is not None:
-        kept = [column for column in range(len(header)) if column not in (*(own_columns or ()), mark)]
+        ours = {*own_columns, *previous_report.result_columns(header)} if own_columns is not None else set()
+        kept = [column for column in range(len(header)) if column not in (*ours, mark)]
         cells, header = [cells[column] for column in kept], tuple(header[column] for column in kept)
         roles = Roles(*map(kept.index, roles))
     unchosen, more_notes = row_choice.rows_left_out(header, cells, roles, numbers, options.only, name, options.today)

@@ -14,7 +14,7 @@ from itertools import chain
 from pathlib import Path
 
 from bulkremove.domain.errors import FileRefused
-from bulkremove.domain.table import Choices, column_letter
+from bulkremove.domain.table import NOTE_SHEETS, Choices, column_letter
 from bulkremove.reading import archive, damaged_ids, ods, xls, xlsx
 from bulkremove.reading.grid import (
     MAX_CELL_LENGTH,
@@ -151,7 +151,11 @@ def _mark_computed(columns: list[list[object]], scan: SheetFacts, name: str) -> 
 
 def _choose(sheets: Sequence[tuple[bool, str, Grid]], name: str, options: ReadOptions) -> Grid:
     """Return the only sheet with data, or the one named in the options. Raises FileRefused if the user must decide."""
-    filled = [(visible, title, grid) for visible, title, grid in sheets if any(map(any, grid.columns))]
+    filled = [
+        (visible, title, grid)
+        for visible, title, grid in sheets
+        if any(map(any, grid.columns)) and not (len(sheets) > 1 and _is_note(title, grid))
+    ]
     if options.sheet is not None:
         filled = [sheet for sheet in filled if sheet[1] == options.sheet]
         if not filled:
@@ -177,6 +181,11 @@ def _choose(sheets: Sequence[tuple[bool, str, Grid]], name: str, options: ReadOp
     grid = filled[0][2]
     _check_lengths(grid, name)
     return grid
+
+
+def _is_note(title: str, grid: Grid) -> bool:
+    """Whether a sheet is the one without rows of a workbook of this program, which has them on another sheet."""
+    return title in NOTE_SHEETS and str(grid.columns[0][0]).startswith(NOTE_SHEETS[title])
 
 
 def _check_lengths(grid: Grid, name: str) -> None:

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from bulkremove.domain.attempt import Outcome
 from bulkremove.domain.errors import LocalFileFailed, ReportFailed
 from bulkremove.domain.job import FrontEnd, Job
 from bulkremove.domain.table import PERSON_COLUMNS, SANDBOX_COLUMN, UNDO_COLUMN
 from bulkremove.platform.open_folder import open_folder
-from bulkremove.report.formats import XLSX_ROWS, writer_for
+from bulkremove.report.formats import writer_for
 from bulkremove.report.tables import RowSelection, cells, columns, mark, person_cells, select
+from bulkremove.report.workbook import XLSX_ROWS, write_report
 
 
 class ReportFile:
@@ -30,7 +32,9 @@ class ReportFile:
 
     def publish(self, job: Job, outcomes: Iterable[Outcome]) -> Path:
         """Write the rows in file order and put the file in place. Raises ReportFailed; no partial file is left then."""
-        return self._publish(columns(job), job, (cells(job, outcome) for outcome in outcomes))
+        if self.path.suffix.lower() == ".xlsx":
+            return self._publish(job, lambda file: write_report(file, job, outcomes))
+        return self._publish_table(columns(job), job, (cells(job, outcome) for outcome in outcomes))
 
     def publish_input(self, job: Job, outcomes: Iterable[Outcome], rows: RowSelection) -> Path | None:
         """Write the input's own columns of some rows, as a file to read again; None, and no file, without any row.
@@ -48,18 +52,22 @@ class ReportFile:
             lines = [(*row.cells, job.id, *(person_cells(row.person) if has_people else ())) for row in selected]
         else:
             header, lines = job.header, [row.cells for row in selected]
-        return self._publish((*header, *mark(job, SANDBOX_COLUMN)), job, [(*line, *mark(job)) for line in lines])
+        header = (*header, *mark(job, SANDBOX_COLUMN))
+        return self._publish_table(header, job, [(*line, *mark(job)) for line in lines])
 
     def discard(self) -> None:
         """Delete the partial file; a published report stays."""
         with suppress(OSError, LocalFileFailed), open_folder(self.path.parent, is_own=self._is_own_folder) as folder:
             folder.remove(self._partial)
 
-    def _publish(self, header: Sequence[str], job: Job, rows: Iterable[Sequence[str]]) -> Path:
+    def _publish_table(self, header: Sequence[str], job: Job, rows: Iterable[Sequence[str]]) -> Path:
+        return self._publish(job, lambda file: writer_for(self.path)(file, header, job.roles, rows))
+
+    def _publish(self, job: Job, write_to: Callable[[BinaryIO], None]) -> Path:
         try:
             with open_folder(self.path.parent, is_own=self._is_own_folder) as folder:
                 with folder.reopen(self._partial) as file:
-                    writer_for(self.path)(file, header, job.roles, rows)
+                    write_to(file)
                     file.flush()
                     os.fsync(file.fileno())
                 folder.link(self._partial, self.path.name)

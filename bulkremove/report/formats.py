@@ -1,13 +1,11 @@
-"""The three formats of a report: CSV, .xlsx with text cells, and JSON Lines. Rows are streamed, not collected."""
+"""The three formats of a file of rows: CSV, .xlsx with text cells, and JSON Lines. Rows are streamed, not collected."""
 
 from __future__ import annotations
 
 import codecs
 import csv
-import io
 import json
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,11 +13,7 @@ from bulkremove.domain.errors import ReportFailed
 from bulkremove.domain.row import Roles
 from bulkremove.domain.table import REPORT_COLUMNS
 from bulkremove.report.tables import escape_formula, id_cell, replace_unwritable
-
-XLSX_ROWS = 1_048_576
-"""Rows of a sheet, Excel's limit."""
-MAX_XLSX_CELL_CHARACTERS = 32_767
-"""Characters of a cell, Excel's limit."""
+from bulkremove.report.workbook import write_table
 
 ReportWriter = Callable[[BinaryIO, Sequence[str], Roles, Iterable[Sequence[str]]], None]
 
@@ -44,28 +38,6 @@ class _Utf8:
         return self._file.write(text.encode())
 
 
-def write_xlsx(file: BinaryIO, header: Sequence[str], roles: Roles, rows: Iterable[Sequence[str]]) -> None:
-    """Write a workbook with text cells only, so that no id is rounded and no cell is a formula."""
-    from xlsxwriter import Workbook
-
-    ids = set(roles)
-    options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-    content = io.BytesIO()  # on a full disk xlsxwriter would hide the error, and Python would print another at its end
-    with Workbook(content, options) as book:
-        book.set_properties({"created": datetime(2000, 1, 1)})  # noqa: DTZ001 - the file format knows no zone
-        text = book.add_format({"num_format": "@"})
-        sheet = book.add_worksheet("Report")
-        sheet.freeze_panes(1, 0)
-        sheet.set_column(0, len(header) - 1, 22, text)
-        for column, name in enumerate(header):
-            sheet.write_string(0, column, escape_formula(name)[:MAX_XLSX_CELL_CHARACTERS], text)
-        for number, row in enumerate(rows, start=1):
-            for column, cell in enumerate(row):
-                shown = id_cell(cell) if column in ids else escape_formula(cell)
-                sheet.write_string(number, column, shown[:MAX_XLSX_CELL_CHARACTERS], text)
-    file.write(content.getbuffer())
-
-
 def write_jsonl(file: BinaryIO, header: Sequence[str], roles: Roles, rows: Iterable[Sequence[str]]) -> None:
     """Write one JSON object a line. ``cells`` holds [name, text] pairs, since two columns may have one name."""
     is_report = tuple(header[-len(REPORT_COLUMNS) :]) == tuple(REPORT_COLUMNS)  # else the input's own columns alone
@@ -81,7 +53,7 @@ def write_jsonl(file: BinaryIO, header: Sequence[str], roles: Roles, rows: Itera
         file.write(json.dumps({"cells": pairs, **result}, ensure_ascii=False).encode() + b"\n")
 
 
-FORMATS: dict[str, ReportWriter] = {".csv": write_csv, ".xlsx": write_xlsx, ".jsonl": write_jsonl}
+FORMATS: dict[str, ReportWriter] = {".csv": write_csv, ".xlsx": write_table, ".jsonl": write_jsonl}
 
 
 def writer_for(path: Path) -> ReportWriter:

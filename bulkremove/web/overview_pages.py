@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 from aiohttp import web
@@ -14,10 +15,11 @@ from bulkremove.domain.errors import BulkremoveError
 from bulkremove.domain.job import Job, JobState, Tally
 from bulkremove.domain.permissions import AccountSet, Permission
 from bulkremove.domain.standing import Standing, standing_of
+from bulkremove.report import template_file
 from bulkremove.storage.interface.jobs import VISIBLE
 from bulkremove.web.account_choice import accounts_for
 from bulkremove.web.night_facts import night_facts
-from bulkremove.web.responses import page, page_number
+from bulkremove.web.responses import KINDS, page, page_number
 from bulkremove.web.routes import Route, Scope, person
 from bulkremove.web.uploads import Uploads
 
@@ -35,6 +37,7 @@ class OverviewPages:
             Route("GET", "/jobs", self.jobs, Scope.SOME, Permission.LOOK),
             Route("GET", "/nights", self.nights, Scope.SOME, Permission.LOOK),
             Route("GET", "/help", self.help, Scope.SOME, Permission.LOOK),
+            Route("GET", "/template.xlsx", self.template, Scope.SOME, Permission.PREPARE),
         ]
 
     async def home(self, request: web.Request) -> web.StreamResponse:
@@ -74,6 +77,13 @@ class OverviewPages:
     async def help(self, request: web.Request) -> web.StreamResponse:
         """Show how a removal works, and what the words of the page mean."""
         return page("help.html", request, {})
+
+    async def template(self, request: web.Request) -> web.StreamResponse:
+        """Send the workbook to fill in with people to remove."""
+        content = io.BytesIO()
+        template_file.write_template(content)
+        headers = {"Content-Disposition": f'attachment; filename="{template_file.NAME}"'}
+        return web.Response(body=content.getvalue(), content_type=KINDS[".xlsx"], headers=headers)
 
     def _accounts(self, seen: AccountSet) -> list[str]:
         return [name for name in self._app.accounts.names() if name in seen]

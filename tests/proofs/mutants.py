@@ -66,11 +66,11 @@ def _write_both(transaction: Transaction, permit: Permit, outcome: AttemptOutcom
     _close(transaction, permit, outcome, at)
 
 
-_publish = ReportFile._publish
+_publish_table = ReportFile._publish_table
 
 
 def _but_the_last(self: ReportFile, header: Sequence[str], job: Job, rows: Iterable[Sequence[str]]) -> Path:
-    return _publish(self, header, job, list(rows)[:-1])
+    return _publish_table(self, header, job, list(rows)[:-1])
 
 
 _read = response_parser.parse
