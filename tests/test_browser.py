@@ -121,6 +121,9 @@ def window(chrome: Browser, windows: list[Window]) -> Open:
     return opened
 
 
+SETTINGS = ["/settings", "/settings/accounts", "/settings/access", "/settings/protected"]
+
+
 def write(folder: Path, text: str | bytes, name: str = "leavers.csv") -> Path:
     path = folder / name
     path.write_bytes(text.encode() if isinstance(text, str) else text)
@@ -424,7 +427,7 @@ def test_people_sign_in_and_see_what_they_may(tmp_path: Path, place: Any, window
 
 
 @pytest.mark.parametrize("options", [{"viewport": WIDE}, {"viewport": PHONE, "color_scheme": "dark"}])
-@pytest.mark.parametrize("path", ["/", "/jobs", "/nights", "/help", "/account", "/audit", "/nowhere"])
+@pytest.mark.parametrize("path", ["/", "/jobs", "/nights", "/help", "/account", "/audit", "/nowhere", *SETTINGS])
 def test_the_pages_of_the_frame_fit_and_are_accessible(
     place: Any, window: Open, path: str, options: dict[str, Any]
 ) -> None:

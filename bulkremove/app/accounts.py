@@ -55,8 +55,18 @@ class Accounts:
     def known(self) -> list[str]:
         """All accounts that the settings, a night or a login name."""
         settings = self._context.settings
-        nights = [night.account for night in settings.nights if night.account]
-        return list(dict.fromkeys([settings.account, *(account.name for account in self.all()), *nights]))
+        return list(dict.fromkeys([settings.account, *(account.name for account in self.all()), *self.of_nights()]))
+
+    def is_connected(self, settings: Settings) -> bool:
+        """Whether there are credentials for the account of these settings, without reading a secret."""
+        try:
+            return bool(self.client(settings))
+        except BulkremoveError:
+            return False
+
+    def of_nights(self) -> list[str]:
+        """The accounts that nights name."""
+        return list(dict.fromkeys(night.account for night in self._context.settings.nights if night.account))
 
     async def check_known(self, accounts: Iterable[str]) -> None:
         """Check that each is an account of this machine or of a job, since a mistyped one may be made later.

@@ -49,7 +49,7 @@ async def checks(context: Context, *, fresh: bool = False) -> list[Check]:
     results += await night_checks(context)
     for number, account_context in enumerate(by_account(context)):
         account = account_context.settings.account if number else ""
-        results += [replace(check, account=account) for check in await _account(account_context, fresh=fresh)]
+        results += [replace(check, account=account) for check in await account_checks(account_context, fresh=fresh)]
     return results
 
 
@@ -68,7 +68,8 @@ def by_account(context: Context) -> list[Context]:
     return list(contexts.values())
 
 
-async def _account(context: Context, *, fresh: bool) -> list[Check]:
+async def account_checks(context: Context, *, fresh: bool) -> list[Check]:
+    """Check the account of a context: its credentials, limit, token and clock. ``fresh``: as for ``checks``."""
     accounts, settings = Accounts(context), context.settings
     try:
         credentials = accounts.credentials(settings)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from bulkremove.app.context import Context
 from bulkremove.app.users import Users
+from bulkremove.config.values import account_name, organization_name
 from bulkremove.domain.data_centers import DATA_CENTERS
 from bulkremove.domain.errors import BulkremoveError, SettingsError
 from bulkremove.domain.operation import ENROLL_LEARNER, LIST_COURSES, REMOVE_LEARNER
@@ -23,6 +24,10 @@ async def log_in(
 
     Raises NotAuthorized, TokenDelayed, SettingsError or LocalFileFailed.
     """
+    try:
+        name, organization = account_name(name), organization_name(organization)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
     if dc not in DATA_CENTERS:
         raise SettingsError(f"{dc!r} is not a data centre of Zoho.", hint=f"There are: {', '.join(DATA_CENTERS)}.")
     settings = replace(context.settings, dc=dc)

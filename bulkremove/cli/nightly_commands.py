@@ -66,6 +66,7 @@ def nightly(
     async def run_all(app: App) -> int:
         from bulkremove.app import Stop
         from bulkremove.app.nightly import Planned
+        from bulkremove.app.notices import Outbox
 
         planned = Planned()
         nights, sends = chosen_nights(app, night), not (dry_run or test_notice or failed)
@@ -83,8 +84,7 @@ def nightly(
                 try:
                     own = app.for_night(one)
                     if test_notice:
-                        subject, body = "a test. Nothing to do", "If you read this, notices arrive."
-                        codes.append(await _send_notice(screen, own, prefix, subject, body))
+                        codes.append(await _send_notice(screen, own, prefix, *Outbox.TEST))
                     elif failed and (
                         systemd_units.is_failed_night(os.environ)
                         and await own.nightly_runs(own.supervisor()).has_told()

@@ -48,8 +48,9 @@ def add_to(group: click.Group) -> None:
 def users(context: click.Context, as_json: bool) -> None:
     """List the people who may sign in on the page.
 
-    A preparer uploads and looks; an approver also confirms, cancels and retries; an admin also reads the audit log:
-    for all accounts, also those that come later, or for named ones only.
+    A preparer uploads and looks; an approver also confirms, cancels and retries; an admin also reads the audit log,
+    and for all accounts changes the settings of the page: for all accounts, also those that come later, or for named
+    ones only.
 
     Example: bulkremove users add jo --role approver@school
     """

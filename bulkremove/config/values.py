@@ -24,13 +24,15 @@ _OTHER_HEADERS = frozenset(
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
 
 
-def _account(value: object) -> str:
+def account_name(value: object) -> str:
+    """Check the name of an account, which is that of a file, too. Raises ValueError."""
     if not isinstance(value, str) or _NAME.fullmatch(value) is None:
         raise ValueError(f"{value!r} is not a valid account name: letters, digits, '.', '_' and '-' only, at most 64.")
     return value
 
 
-def _organization(value: object) -> str:
+def organization_name(value: object) -> str:
+    """Check the name of an organisation, without blanks around it. Raises ValueError."""
     text = " ".join(str(value).split())
     if not text.isprintable() or not 1 <= len(text) <= 100:
         raise ValueError(f"{value!r} is not a valid name of an organisation: 1 to 100 characters.")
@@ -191,8 +193,8 @@ def _file(value: object) -> str:
 
 
 PARSERS: dict[str, Callable[[object], object]] = {
-    "account": _account,
-    "organization": _organization,
+    "account": account_name,
+    "organization": organization_name,
     "dc": _dc,
     "api_url": _url(PEOPLE_HOSTS),
     "accounts_url": _url(ACCOUNTS_HOSTS),

@@ -47,7 +47,7 @@ from __future__ import annotations
 
 from bulkremove.domain.table import Choices
 
-LOG_IN = "Somebody must log in to this account again on the machine that runs this program."
+LOG_IN = "An admin must connect this account again, under Settings, Zoho accounts."
 """What to do on the page about an account that Zoho does not accept."""
 ASK_ADMIN = "Ask an admin of this server."
 """What to do on the page where only a command helps."""

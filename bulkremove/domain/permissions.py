@@ -28,6 +28,8 @@ class Permission(StrEnum):
     """Confirm a plan; resume, cancel or retry a job; add a note to an unknown row; accept a wording."""
     AUDIT = "audit"
     """Read the audit log."""
+    MANAGE = "manage"
+    """Change users, tokens, sessions, accounts and the list of protected learners; for all accounts only."""
 
 
 class Role(StrEnum):

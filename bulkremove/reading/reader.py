@@ -51,7 +51,12 @@ def read_protected_learners(path: Path) -> ProtectedLearners:
             f"{path.name} is not a file, so the list of protected learners can't be read.",
             hint="Put a file in its place, or take it away if nobody is to be protected.",
         )
-    raw = _bytes(path, path.name).removeprefix(codecs.BOM_UTF8)
+    return protected_learners_in(_bytes(path, path.name), path)
+
+
+def protected_learners_in(raw: bytes, path: Path) -> ProtectedLearners:
+    """Parse the content of that list. ``path``: what messages call it. Raises FileRefused."""
+    raw = raw.removeprefix(codecs.BOM_UTF8)
     heading = re.split(rb"[\r\n]", raw, maxsplit=1)[0]
     if re.fullmatch(rb"[\w \-\"*#:()\[\]]+", heading):  # one column only: no separator to detect
         raw = b"sep=,\n" + raw

@@ -46,6 +46,7 @@ class OverviewPages:
         context: dict[str, Any] = {"drafts": self._uploads.drafts(seen), "order": await self._order(seen)}
         context |= {"accounts": accounts_for(self._app, person(request)), "show_account": self._shows_account(seen)}
         context |= {"replaced": REPLACED if await self._app.backups.is_replaced() else ""}
+        context |= {"unconnected": [name for name in context["accounts"] if not self._is_connected(name)]}
         return page("home.html", request, context | await self._allowances(seen))
 
     async def jobs(self, request: web.Request) -> web.StreamResponse:
@@ -84,6 +85,9 @@ class OverviewPages:
         template_file.write_template(content)
         headers = {"Content-Disposition": f'attachment; filename="{template_file.NAME}"'}
         return web.Response(body=content.getvalue(), content_type=KINDS[".xlsx"], headers=headers)
+
+    def _is_connected(self, account: str) -> bool:
+        return self._app.accounts.is_connected(self._app.for_account(account).settings)
 
     def _accounts(self, seen: AccountSet) -> list[str]:
         return [name for name in self._app.accounts.names() if name in seen]

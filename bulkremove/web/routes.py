@@ -52,6 +52,11 @@ class Person:
         return self.access.accounts(Permission.LOOK)
 
     @property
+    def manages(self) -> bool:
+        """Whether they may change the settings of this installation."""
+        return self.access.accounts(Permission.MANAGE).is_all
+
+    @property
     def audited(self) -> AccountSet:
         """The accounts whose entries of the audit log they may see."""
         return self.access.accounts(Permission.AUDIT)
@@ -66,6 +71,8 @@ class Scope(Enum):
     """None is needed, but a sign-in: it is about the person, or says nothing of any account."""
     SOME = auto()
     """On any: the handler narrows what it shows or does to the accounts on which they have it."""
+    EVERY = auto()
+    """On all, also those that come later: it is about the installation."""
     JOB = auto()
     """On that of the job in the path."""
     UPLOAD = auto()
@@ -106,13 +113,20 @@ def person(request: web.Request) -> Person:
     return request[PERSON]
 
 
-def check_permission(request: web.Request, permission: Permission, account: str | None) -> None:
+def check_permission(
+    request: web.Request, permission: Permission, account: str | None, *, on_all: bool = False
+) -> None:
     """Check that the author of a request has a permission on an account (None: on any). Raises HTTPForbidden.
+
+    ``on_all``: on all accounts instead.
 
     Of an account that they may not see nothing is told, so that is asked before.
     """
     who = person(request)
-    if who.access.accounts(permission) if account is None else who.may(permission, account):
+    has_it: object = who.access.accounts(permission) if account is None else who.may(permission, account)
+    if on_all:
+        has_it = who.access.accounts(permission).is_all
+    if has_it:
         return
     _LOG.warning(
         "%s (%s) may not %s, asked for by %s", who.name, who.access, permission, request.match_info.route.resource

@@ -117,7 +117,7 @@ def make_security_middleware(
         if scope is not Scope.NOBODY:
             request[PERSON] = person = await _person(request, app, sessions, address)
             if route and route.permission:
-                check_permission(request, route.permission, None)
+                check_permission(request, route.permission, None, on_all=scope is Scope.EVERY)
             if person.one_time and not (route and route.for_one_time):
                 if request.method == "GET":
                     raise web.HTTPSeeOther("/account")

@@ -30,6 +30,7 @@ from bulkremove.domain.status_words import label_of, meaning_of
 from bulkremove.platform.stop_signals import INTERRUPT, TERMINATE, on_stop_signals
 from bulkremove.report import duration
 from bulkremove.web import filters
+from bulkremove.web.access_pages import AccessPages
 from bulkremove.web.account_pages import AccountPages
 from bulkremove.web.api import Api
 from bulkremove.web.connections import listening
@@ -43,15 +44,19 @@ from bulkremove.web.local_sessions import LocalSessions
 from bulkremove.web.lookups import Lookups
 from bulkremove.web.overview_pages import OverviewPages
 from bulkremove.web.plan_pages import PlanPages
+from bulkremove.web.protected_pages import ProtectedPages
 from bulkremove.web.put_back_pages import PutBackPages
+from bulkremove.web.reauthentication import Reauthentication
 from bulkremove.web.responses import MAX_FORM_BYTES
 from bulkremove.web.routes import Route
 from bulkremove.web.security import Address, make_header_signal, make_security_middleware
 from bulkremove.web.sessions import Sessions
+from bulkremove.web.settings_pages import SettingsPages
 from bulkremove.web.sign_in import LoginPages
 from bulkremove.web.sign_in_throttle import SignInThrottle
 from bulkremove.web.single_sign_on import SignOn
 from bulkremove.web.uploads import Uploads
+from bulkremove.web.zoho_account_pages import ZohoAccountPages
 
 _HERE = Path(__file__).parent
 NIGHT_END_SECONDS = 30.0
@@ -63,6 +68,7 @@ def make_site(
 ) -> web.Application:
     """Build the aiohttp application: all routes behind the security checks, and the templates."""
     uploads, live = Uploads(app), LiveUpdates(app, supervisor, sessions)
+    reauthentication = Reauthentication(app, sessions, sign_ins)
     lookups = Lookups(app, uploads)
     all_routes: list[Route] = [
         *LoginPages(app, sessions, sign_ins, address).routes(),
@@ -73,6 +79,10 @@ def make_site(
         *PutBackPages(app, uploads, lookups).routes(),
         *JobPages(app, supervisor, uploads, lookups, live).routes(),
         *live.routes(),
+        *SettingsPages(app).routes(),
+        *AccessPages(app, sessions, reauthentication).routes(),
+        *ZohoAccountPages(app, reauthentication).routes(),
+        *ProtectedPages(app, reauthentication).routes(),
         *Api(app, supervisor, uploads, lookups).routes(),
     ]
     routes: dict[web.AbstractRoute, Route] = {}

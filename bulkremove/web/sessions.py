@@ -153,14 +153,37 @@ class Sessions:
 
     def of_same_user(self, key: str) -> list[OpenSession]:
         """List the open sessions of the user of a session, that one included, the newest first."""
-        now, sessions = self._clock(), []
-        this = _digest(key)
+        now, this = self._clock(), _digest(key)
         user = self._sessions[this].user
-        for other, session in self._sessions.items():
-            if session.user == user and self._is_alive(session):
-                age, idle = now - session.opened_at, now - session.last_used_at
-                sessions.append(OpenSession(other[:16], session.source, session.browser, age, idle, other == this))
+        sessions = [
+            self._as_open(digest, session, now, this)
+            for digest, session in self._sessions.items()
+            if session.user == user and self._is_alive(session)
+        ]
         return sorted(sessions, key=lambda session: session.age)
+
+    @staticmethod
+    def _as_open(digest: str, session: _Session, now: float, this: str) -> OpenSession:
+        age, idle = now - session.opened_at, now - session.last_used_at
+        return OpenSession(digest[:16], session.source, session.browser, age, idle, digest == this)
+
+    def of_all(self, key: str) -> list[tuple[str, OpenSession]]:
+        """List the open sessions of everybody with whose they are, the newest first. ``key``: of the one that asks."""
+        now, this, sessions = self._clock(), _digest(key), []
+        for digest, session in self._sessions.items():
+            if self._is_alive(session):
+                name = session.session_user.name if session.session_user else this_person()
+                sessions.append((name, self._as_open(digest, session, now, this)))
+        return sorted(sessions, key=lambda pair: pair[1].age)
+
+    def end_of_any(self, key: str, session_id: str) -> str | None:
+        """End a session, whoever's it is, but that of ``key``; returns whose it was, None if there is no such one."""
+        for name, session in self.of_all(key):
+            if session.id == session_id and not session.is_this:
+                self._sessions = {digest: one for digest, one in self._sessions.items() if digest[:16] != session_id}
+                self._store()
+                return name
+        return None
 
     def end(self, key: str, session_id: str) -> bool:
         """End another session of the user of a session; False if there is none of this id."""

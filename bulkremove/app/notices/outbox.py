@@ -31,6 +31,9 @@ class Outbox:
     Of runs against a sandbox nobody is notified, and no dead man's switch is pinged.
     """
 
+    TEST = "a test. Nothing to do", "If you read this, notices arrive."
+    """Subject and text of a test notice."""
+
     def __init__(self, context: Context) -> None:
         self._context, self._is_sandbox, self._night = context, context.settings.is_sandbox, context.night
         self.failure: BulkremoveError | None = None
