@@ -111,6 +111,8 @@ class Facts:
     acts: Counter[tuple[str, str]] = field(default_factory=Counter)
     """How often an act was acknowledged, by act and what it was about."""
     forgotten: set[str] = field(default_factory=set)
+    maybe_forgotten: set[str] = field(default_factory=set)
+    """Learners whose erasure failed on the way, so that some of their rows may be erased."""
     audit: list[tuple[int, str]] = field(default_factory=list)
     """Number and hash of every entry that was seen."""
     reports: dict[str, Report] = field(default_factory=dict)
@@ -215,7 +217,7 @@ class Facts:
         cells, kind = file.rows[row.number - 2], file.kinds[row.number - 2]
         if cells[2] in self.forgotten:
             require(not any(row.cells), "kept", f"a forgotten person is told, {where}")
-        else:
+        elif any(row.cells) or cells[2] not in self.maybe_forgotten:
             require(cells == row.cells, "rows", f"other cells than {cells}, {where}")
             for job, number, text in self.notes:
                 if (job, number) == (report.job, row.number):
@@ -306,14 +308,14 @@ class Facts:
     # Choices
 
     def rows(self, *statuses: str, over: bool = True) -> list[tuple[str, int, str]]:
-        """Rows with one of the statuses, by job, number and learner; those that are forgotten are left out."""
+        """Rows with one of the statuses, by job, number and learner; those that are or may be forgotten are left out."""
         return [
             (report.job, row.number, learner)
             for report in self.reports.values()
             if report.state in OVER or not over
             for row in report.rows
             if row.status in statuses
-            if (learner := self.files[report.source].rows[row.number - 2][2]) not in self.forgotten
+            if (learner := self.files[report.source].rows[row.number - 2][2]) not in self.forgotten | self.maybe_forgotten
         ]
 
     def in_state(self, *states: str) -> list[str]:

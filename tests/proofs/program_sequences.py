@@ -602,6 +602,10 @@ class Sequences:
             self._erased_from_files.add(row[2])
             self._void |= {plan for plan, *_ in self._uploads}
             self._facts.act("forgot", "")
+        else:  # it may have come half way, and says so
+            self._facts.maybe_forgotten.add(row[2])
+            self._erased_from_files.add(row[2])
+            self._uploads = []
         return f"{row[2]}: code {done.returncode}"
 
     def _drop(self) -> str:
