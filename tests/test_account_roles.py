@@ -42,6 +42,7 @@ ACCESS = {
 NOT_ABOUT_ONE_ACCOUNT = {
     "/": "some",
     "/jobs": "some",
+    "/people": "some",
     "/nights": "some",
     "/help": "some",
     "/template.xlsx": "some",

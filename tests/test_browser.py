@@ -427,7 +427,9 @@ def test_people_sign_in_and_see_what_they_may(tmp_path: Path, place: Any, window
 
 
 @pytest.mark.parametrize("options", [{"viewport": WIDE}, {"viewport": PHONE, "color_scheme": "dark"}])
-@pytest.mark.parametrize("path", ["/", "/jobs", "/nights", "/help", "/account", "/audit", "/nowhere", *SETTINGS])
+@pytest.mark.parametrize(
+    "path", ["/", "/jobs", "/nights", "/help", "/people", "/account", "/audit", "/nowhere", *SETTINGS]
+)
 def test_the_pages_of_the_frame_fit_and_are_accessible(
     place: Any, window: Open, path: str, options: dict[str, Any]
 ) -> None:

@@ -55,6 +55,7 @@ TABLE = {
     ("POST", "/account/sessions/{session}/end"): Attacked(P, FORM),
     ("GET", "/"): Attacked(P),
     ("GET", "/jobs"): Attacked(P),
+    ("GET", "/people"): Attacked(P),
     ("GET", "/nights"): Attacked(P),
     ("GET", "/help"): Attacked(P),
     ("GET", "/template.xlsx"): Attacked(P),

@@ -12,6 +12,7 @@ from bulkremove.domain.attempt import Outcome
 from bulkremove.domain.errors import ReportFailed
 from bulkremove.domain.event_names import WAITS, EventName
 from bulkremove.domain.job import Job
+from bulkremove.domain.permissions import AccountSet
 from bulkremove.domain.row import Status
 from bulkremove.report import (
     ReportFile,
@@ -24,6 +25,11 @@ from bulkremove.report import (
     warning_text,
 )
 from bulkremove.storage.interface.records import JobEvent
+
+MIN_PERSON_TEXT = 3
+"""Characters with which a person is looked for."""
+MAX_JOBS_OF_PERSON = 20
+"""Jobs that are shown for a person."""
 
 
 class Reports:
@@ -44,6 +50,19 @@ class Reports:
             job, status=status, text=text, offset=(page - 1) * PAGE_SIZE, limit=PAGE_SIZE + 1
         )
         return rows[:PAGE_SIZE], len(rows) > PAGE_SIZE
+
+    async def about_person(self, text: str, accounts: AccountSet) -> tuple[list[tuple[Job, list[Outcome]]], bool]:
+        """The rows of jobs of some accounts that a text is about, by job, the newest first; whether there are more.
+
+        ``text``: an id, an e-mail address or a name, of ``MIN_PERSON_TEXT`` characters at least.
+        """
+        jobs = await self._storage.jobs.naming(text, accounts, limit=MAX_JOBS_OF_PERSON + 1)
+        rows = [(job, await self._rows_about(job, text)) for job in jobs[:MAX_JOBS_OF_PERSON]]
+        has_more = len(jobs) > MAX_JOBS_OF_PERSON or any(len(of_job) > PAGE_SIZE for _, of_job in rows)
+        return [(job, of_job[:PAGE_SIZE]) for job, of_job in rows if of_job], has_more
+
+    async def _rows_about(self, job: Job, text: str) -> list[Outcome]:
+        return await self._storage.rows.search(job, status=None, text=text, offset=0, limit=PAGE_SIZE + 1)
 
     async def timeline(self, job: Job) -> Timeline:
         """The job's removals over time, and the waits in which no row was sent."""

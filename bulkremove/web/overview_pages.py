@@ -10,6 +10,8 @@ from aiohttp import web
 from bulkremove.app import App, QuotaUsage
 from bulkremove.app.backup import REPLACED
 from bulkremove.app.job_supervisor import JobSupervisor
+from bulkremove.app.reports import MIN_PERSON_TEXT
+from bulkremove.domain.attempt import Outcome
 from bulkremove.domain.clock import Epoch, later
 from bulkremove.domain.errors import BulkremoveError
 from bulkremove.domain.job import Job, JobState, Tally
@@ -19,7 +21,7 @@ from bulkremove.report import template_file
 from bulkremove.storage.interface.jobs import VISIBLE
 from bulkremove.web.account_choice import accounts_for
 from bulkremove.web.night_facts import night_facts
-from bulkremove.web.responses import KINDS, page, page_number
+from bulkremove.web.responses import KINDS, page, page_number, while_awaited
 from bulkremove.web.routes import Route, Scope, person
 from bulkremove.web.uploads import Uploads
 
@@ -35,6 +37,7 @@ class OverviewPages:
         return [
             Route("GET", "/", self.home, Scope.SOME, Permission.LOOK),
             Route("GET", "/jobs", self.jobs, Scope.SOME, Permission.LOOK),
+            Route("GET", "/people", self.people, Scope.SOME, Permission.LOOK),
             Route("GET", "/nights", self.nights, Scope.SOME, Permission.LOOK),
             Route("GET", "/help", self.help, Scope.SOME, Permission.LOOK),
             Route("GET", "/template.xlsx", self.template, Scope.SOME, Permission.PREPARE),
@@ -61,6 +64,17 @@ class OverviewPages:
         context |= {"wanted": state_filter, "text": text, "page": number, "more": has_more}
         context |= {"replaced": REPLACED if await self._app.backups.is_replaced() else ""}
         return page("jobs.html", request, context | await self._allowances(seen) | {"show_account": len(accounts) > 1})
+
+    async def people(self, request: web.Request) -> web.StreamResponse:
+        """Show in which jobs a person stands, and what became of the row."""
+        text = request.query.get("q", "").strip()
+        is_short = len(text) < MIN_PERSON_TEXT
+        found, has_more = list[tuple[Job, list[Outcome]]](), False
+        if not is_short:
+            work = self._app.reports.about_person(text, person(request).seen)
+            found, has_more = await while_awaited(request, work)
+        context = {"text": text, "is_short": is_short, "found": found, "has_more": has_more}
+        return page("people.html", request, context | {"least": MIN_PERSON_TEXT})
 
     async def nights(self, request: web.Request) -> web.StreamResponse:
         """Show the nights of the person's accounts, with their next and last runs and what waits for a person."""

@@ -308,14 +308,15 @@ class Facts:
     # Choices
 
     def rows(self, *statuses: str, over: bool = True) -> list[tuple[str, int, str]]:
-        """Rows with one of the statuses, by job, number and learner; those that are or may be forgotten are left out."""
+        """Rows with one of the statuses, by job, number and learner; without those that may be forgotten."""
         return [
             (report.job, row.number, learner)
             for report in self.reports.values()
             if report.state in OVER or not over
             for row in report.rows
             if row.status in statuses
-            if (learner := self.files[report.source].rows[row.number - 2][2]) not in self.forgotten | self.maybe_forgotten
+            if (learner := self.files[report.source].rows[row.number - 2][2])
+            not in self.forgotten | self.maybe_forgotten
         ]
 
     def in_state(self, *states: str) -> list[str]:

@@ -100,6 +100,13 @@ class JobStore(Protocol):
         """The job of these accounts that the page's plan with this id became, if there is one."""
         ...
 
+    async def naming(self, text: str, accounts: AccountSet, *, limit: int) -> list[Job]:
+        """Return the jobs of some accounts with a row that the text may be about, the newest first.
+
+        ``RowStore.search`` finds the rows. Jobs whose rows were deleted are not among them.
+        """
+        ...
+
     async def newest_nightly(self, client: str, host: str, *, night: str, now: Epoch) -> Job | None:
         """The newest job of a client that this night made and that was confirmed.
 

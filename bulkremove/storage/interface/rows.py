@@ -35,7 +35,10 @@ class RowStore(Protocol):
         ...
 
     async def search(self, job: Job, *, status: Status | None, text: str, offset: int, limit: int) -> list[Outcome]:
-        """Return a page of the rows with this status (None: any) and text in a cell (ignoring case), in file order."""
+        """Return a page of the rows with this status (None: any) and text, in file order.
+
+        The text is looked for in the cells and in what is known of the person, ignoring case.
+        """
         ...
 
     def open_rows(self, job_id: str) -> AsyncGenerator[PendingRow]:

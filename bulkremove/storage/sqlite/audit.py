@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from bulkremove.domain.permissions import AccountSet
 from bulkremove.storage.interface.audit import AuditCheck, AuditEntry
 from bulkremove.storage.interface.records import Act
+from bulkremove.storage.sqlite.account_filter import account_values
 from bulkremove.storage.sqlite.database import Database
-from bulkremove.storage.sqlite.jobs import account_values
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.records import AUDIT_START, entry_hash, write_records
 from bulkremove.storage.sqlite.transaction import Reader

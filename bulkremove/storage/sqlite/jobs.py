@@ -20,6 +20,7 @@ from bulkremove.domain.row import Roles
 from bulkremove.domain.wording import Wording
 from bulkremove.storage.interface.jobs import VISIBLE, JobEnd
 from bulkremove.storage.interface.records import JobEvent, Record
+from bulkremove.storage.sqlite.account_filter import account_values
 from bulkremove.storage.sqlite.database import Database
 from bulkremove.storage.sqlite.erasure import delete_piece
 from bulkremove.storage.sqlite.queries import Queries
@@ -127,6 +128,15 @@ class SqliteJobs:
     async def by_upload(self, upload: str, accounts: AccountSet) -> Job | None:
         return await self._first(_JOBS.job_of_upload, upload=upload, **account_values(accounts))
 
+    async def naming(self, text: str, accounts: AccountSet, *, limit: int) -> list[Job]:
+        is_plain = text.isascii() and text.isprintable() and json.dumps(text) == f'"{text}"'
+        values = {"text": text.casefold(), "is_plain": is_plain, **account_values(accounts), "limit": limit}
+
+        def find(reader: Reader) -> list[Job]:
+            return [*_jobs(reader.execute(_JOBS.jobs_naming, **values))]
+
+        return await self._database.read_long(lambda: self._database.read_now(find))
+
     async def newest_nightly(self, client: str, host: str, *, night: str, now: Epoch) -> Job | None:
         return await self._first(_JOBS.newest_nightly, client=client, host=host, night=night, now=now)
 
@@ -222,11 +232,6 @@ class SqliteJobs:
             return rows, jobs, int(reader.execute(_JOBS.sum_lockouts, **filters).fetchone()[0])
 
         return await self._database.read_long(lambda: self._database.read_now(total))
-
-
-def account_values(accounts: AccountSet) -> dict[str, object]:
-    """The parameters of ``:every_account OR account IN (...)``, which limits a query to accounts a person may see."""
-    return {"every_account": accounts.is_all, "accounts": json.dumps(sorted(accounts.names))}
 
 
 def _insert_job(transaction: Transaction, job: Job) -> None:

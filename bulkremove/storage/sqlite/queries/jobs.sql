@@ -32,6 +32,17 @@ SELECT * FROM job WHERE CASE WHEN state = 'held' AND due_at IS NOT NULL THEN 'sc
     AND (:every_account OR account IN (SELECT value FROM json_each(:accounts)))
 ORDER BY created_at DESC, id DESC LIMIT :limit OFFSET :offset;
 
+-- name: jobs_naming
+-- The jobs of some accounts with a row that a text (casefolded) may be about, the newest first.
+-- `is_plain`: the text is ASCII and stands in JSON as it is, so that no cell needs parsing.
+SELECT * FROM job WHERE job.state != 'storing' AND totals IS NULL
+    AND (:every_account OR account IN (SELECT value FROM json_each(:accounts)))
+    AND EXISTS (SELECT 1 FROM row WHERE row.job = job.id AND (row.learner = :text OR CASE WHEN :is_plain
+        THEN instr(lower(row.cells), :text) OR instr(lower(row.person), :text)
+        ELSE holds(row.cells, :text) OR holds(json_array(coalesce(person ->> '$.name', ''), coalesce(person ->> '$.email', ''),
+            coalesce(person ->> '$.employee_id', '')), :text) END))
+ORDER BY created_at DESC, id DESC LIMIT :limit;
+
 -- name: list_retries
 -- The retries of a job, also one that is being stored.
 SELECT * FROM job WHERE retry_of = :job;
