@@ -213,7 +213,7 @@ async def test_the_page_names_no_option_of_the_command_line(tmp_path: Path) -> N
             supervisor = app.supervisor()
             await supervisor.resume(job.id, by="jo", rows_reviewed=8)
             await until(lambda: supervisor.running(job.id) is None)
-            assert "let an admin set max_removals to 16" in supervisor.failures[job.id]
+            assert "let an admin confirm what it has not sent" in supervisor.failures[job.id]
             assert "--" not in supervisor.failures[job.id]
 
 

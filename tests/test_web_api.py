@@ -165,8 +165,16 @@ async def test_a_confirmation_needs_the_very_hash(tmp_path: Path, body: dict[str
 @pytest.mark.parametrize(
     ("settings", "rows", "words"),
     [
-        ({"max_removals": 2}, triples(3), "Shorten the list, or let an admin set max_removals to 3 on the server."),
-        ({}, triples(1) + "x,1,2,odd\n", "Correct the file, or let an admin raise max_invalid on the server."),
+        (
+            {"max_removals": 2},
+            triples(3),
+            "Shorten the list, or let an admin confirm this plan",
+        ),
+        (
+            {},
+            triples(1) + "x,1,2,odd\n",
+            "Correct the file, or let an admin confirm this plan",
+        ),
     ],
 )
 async def test_a_plan_over_a_cap_says_what_to_do_there_without_an_option_of_the_command_line(

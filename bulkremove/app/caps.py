@@ -19,6 +19,9 @@ from bulkremove.domain.row import Status
 from bulkremove.platform.local_time import day_begin
 from bulkremove.storage import Storage
 
+ADMIN_CONFIRMS = "an admin confirm this plan on the page, with a reason"
+"""Who may let a plan exceed a cap, as messages of the page say it."""
+
 
 def start_of_today(context: Context) -> Epoch:
     """When this machine's calendar day began, or later: a bundled sandbox has removed nobody before its start."""
@@ -62,15 +65,13 @@ async def plan_error(
         return CapExceeded(
             f"The plan {words.does} {learners}, today {counted_text}, and the cap is {cap:,} a day.",
             hint=f"Nothing was sent. If that is meant, give --max-removals {plan.removals + today}, or wait a day.",
-            page_hint=f"Nothing was sent. Wait a day, or let an admin set max_removals to {plan.removals + today} on "
-            "the server.",
+            page_hint=f"Nothing was sent. Wait a day, or let {ADMIN_CONFIRMS}.",
         )
     if plan.removals > cap:
         return CapExceeded(
             f"The plan {words.does} {learners}, and the cap is {cap:,}.",
             hint=f"Nothing was sent. If that is meant, give --max-removals {plan.removals} or set max_removals.",
-            page_hint=f"Nothing was sent. Shorten the list, or let an admin set max_removals to {plan.removals} on the "
-            "server.",
+            page_hint=f"Nothing was sent. Shorten the list, or let {ADMIN_CONFIRMS}.",
         )
     # A row whose person Zoho's lists don't hold is no sign of a damaged file, and sends nobody else's.
     invalid = sum(
@@ -84,7 +85,7 @@ async def plan_error(
         return CapExceeded(
             f"{invalid:,} of {len(plan.table):,} rows are invalid, and the cap is {max_percent:g} % of them.",
             hint="Nothing was sent. Correct the file; if the other rows are right anyway, raise --max-invalid.",
-            page_hint="Nothing was sent. Correct the file, or let an admin raise max_invalid on the server.",
+            page_hint=f"Nothing was sent. Correct the file, or let {ADMIN_CONFIRMS}.",
         )
     return None
 
@@ -128,7 +129,7 @@ async def check_job(context: Context, job: Job, rows_left: int, *, cap: int) -> 
         raise CapExceeded(
             f"Job {job.id} can't go on today. {why} Nothing was sent.",
             hint=f"Wait a day, or give --max-removals {total} if that is meant.",
-            page_hint=f"Wait a day, or let an admin set max_removals to {total} on the server.",
+            page_hint="Wait a day. Or cancel it, and let an admin confirm what it has not sent.",
         )
 
 

@@ -19,10 +19,17 @@ from bulkremove.app.plans import Plans
 from bulkremove.app.results import Preview
 from bulkremove.app.wordings import Wordings
 from bulkremove.domain.clock import Epoch
-from bulkremove.domain.errors import ActionRefused, AlreadyConfirmed, BulkremoveError, PlanNotReady, PlanOutdated
+from bulkremove.domain.errors import (
+    ActionRefused,
+    AlreadyConfirmed,
+    BulkremoveError,
+    CapExceeded,
+    PlanNotReady,
+    PlanOutdated,
+)
 from bulkremove.domain.event_names import EventName
 from bulkremove.domain.ids import new_job_id, without_ids
-from bulkremove.domain.job import BATCH_NAMES, FrontEnd, Job, JobState
+from bulkremove.domain.job import BATCH_NAMES, OVER_CAP, FrontEnd, Job, JobState
 from bulkremove.domain.permissions import AccountSet
 from bulkremove.domain.plan import OtherJob, Plan, in_words
 from bulkremove.domain.row import Removal
@@ -75,7 +82,7 @@ class Confirmations:
         with the job, so that a program that repeats its request finds it. ``upload``: the plan's id on the page, kept
         with it so that its address leads to the job.
         """
-        if preview.refusal:
+        if preview.refusal and not (consent.over_cap and isinstance(preview.refusal, CapExceeded)):
             raise preview.refusal
         if preview.retry_of:  # who prepared the job that is tried again has prepared this plan, too
             before = await self._jobs.find(preview.retry_of)
@@ -111,7 +118,7 @@ class Confirmations:
                     preview, folder=folder, prepared_by=prepared_by, confirmed_by=by, origin=front_end
                 )
                 await self._accounts.record_organization(job)
-                await self._check_unclaimed(preview)
+                over_cap = await self._check_unclaimed(preview, may_exceed=bool(consent.over_cap))
                 if idempotency_key:
                     job = replace(job, options={**job.options, "idempotency_key": idempotency_key})
                 if upload:
@@ -126,8 +133,12 @@ class Confirmations:
                 await self._canaries.must_send_one_row(
                     job
                 )  # a run would be refused while a first removal waits for an answer
-                act = "held" if needs_second_person else "confirmed"
-                await self._jobs.add(job, preview.plan, act, *_of_removal(job, preview), by=by, claim=claim)
+                act, records = "held" if needs_second_person else "confirmed", [*_of_removal(job, preview)]
+                if over_cap:  # an approval is what lets a run exceed the cap of its day
+                    act, text = "confirmed_over_cap", f"{by} confirmed it over the cap: {consent.over_cap}"
+                    records.append(JobEvent(job.id, EventName.APPROVED, text, job.created_at))
+                    job = replace(job, options={**job.options, OVER_CAP: consent.over_cap})
+                await self._jobs.add(job, preview.plan, act, *records, by=by, claim=claim)
         except asyncio.CancelledError:  # by Ctrl-C, perhaps just after it was stored: no job that could run may remain
             with suppress(BulkremoveError):
                 if job is not None:
@@ -186,8 +197,11 @@ class Confirmations:
                 f"removals = {plan.removals}.",
             )
 
-    async def _check_unclaimed(self, preview: Preview) -> None:
-        """Check what another plan or an erasure may have changed since the preview. Raises ActionRefused."""
+    async def _check_unclaimed(self, preview: Preview, *, may_exceed: bool = False) -> bool:
+        """Check what another plan or an erasure may have changed since the preview. Raises ActionRefused.
+
+        ``may_exceed``: a person said that the plan may exceed a cap. Returns whether it does.
+        """
         plan = preview.plan
         if preview.generation != await self._plans.generation():
             raise PlanOutdated(
@@ -219,8 +233,10 @@ class Confirmations:
                     f"Rows of this plan are still to be sent by {words}. Nothing was sent.",
                     hint="Preview the file again, which leaves these rows out, or cancel that job.",
                 )
-        if refusal := await caps.plan_error(self._context, plan, self._context.settings):
+        refusal = await caps.plan_error(self._context, plan, self._context.settings)
+        if refusal and not may_exceed:
             raise refusal
+        return refusal is not None
 
     async def _with_shown_state(self, preview: Preview) -> Preview:
         """The plan as it was when its hash was shown: what was done since then counts. Raises PlanOutdated."""

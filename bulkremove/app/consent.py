@@ -21,12 +21,14 @@ class Consent:
     """How a person agreed to a plan: by its hash, by typing the number of removals, or in advance (``yes``).
 
     ``compared``: the number of doubtful ids, from a person who compared them with Zoho; needed beside the others.
+    ``over_cap``: why this very plan may exceed a cap, from a person with that permission; empty: it may not.
     """
 
     plan_hash: str | None = None
     removals: int | None = None
     yes: bool = False
     compared: int | None = None
+    over_cap: str = ""
 
     @property
     def by_hash_alone(self) -> bool:

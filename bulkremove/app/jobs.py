@@ -15,7 +15,7 @@ from bulkremove.domain.attempt import LookupResult, Note
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import AlreadyConfirmed, JobBusy, JobNotFound, JobUnsuitable, NoteRejected
 from bulkremove.domain.event_names import EventName
-from bulkremove.domain.job import EndReason, Job, JobState, Tally
+from bulkremove.domain.job import OVER_CAP, EndReason, Job, JobState, Tally
 from bulkremove.domain.operation import PlannedOperation
 from bulkremove.domain.permissions import EVERY_ACCOUNT, AccountSet
 from bulkremove.domain.plan import Plan
@@ -46,6 +46,8 @@ class Jobs:
         details = {"job": job.id, "plan": plan.hash, job.words.nouns: plan.removals, "source": job.source}
         if compared := job.options.get("compared"):
             details["compared"] = int(compared)
+        if over_cap := job.options.get(OVER_CAP):
+            details["reason"] = over_cap
         if plan.table.included:
             details["included_mismatched"] = len(plan.table.included)
         entry = Act(by, act, details, job.created_at)

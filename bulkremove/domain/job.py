@@ -29,6 +29,8 @@ ANNOUNCED_WAIT_SECONDS = DAY_SECONDS
 CLOCK_STEP_SECONDS = 60.0
 """Seconds that the wall clock may have been set back without making the age of a consent unknown."""
 
+OVER_CAP = "over_cap"
+"""The option of a job that holds why it may exceed a cap."""
 BATCH_NAMES = "batch_names"
 """The option of a job that holds the names of its batches, as JSON: lists of course, batch and name."""
 

@@ -26,6 +26,8 @@ class Permission(StrEnum):
     """Pause a job so that it can be resumed; every role has this right, since anybody may notice a mistake."""
     APPROVE = "approve"
     """Confirm a plan; resume, cancel or retry a job; add a note to an unknown row; accept a wording."""
+    EXCEED = "exceed"
+    """Confirm a plan over a cap, with a reason."""
     AUDIT = "audit"
     """Read the audit log."""
     MANAGE = "manage"

@@ -17,7 +17,7 @@ from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.app.matching import has_names
 from bulkremove.app.reenrolments import undo_text
 from bulkremove.domain.enrolment_check import EnrolmentCheck
-from bulkremove.domain.errors import ActionRefused
+from bulkremove.domain.errors import ActionRefused, CapExceeded
 from bulkremove.domain.flags import Flag
 from bulkremove.domain.ids import without_ids
 from bulkremove.domain.job import FrontEnd
@@ -36,10 +36,11 @@ from bulkremove.report import write_plan
 from bulkremove.web.filters import SAMPLES
 from bulkremove.web.lookups import Lookups
 from bulkremove.web.responses import download, page, page_number, parse_number, read_form
-from bulkremove.web.routes import FILE_FORM, FORM, Route, Scope, person
+from bulkremove.web.routes import FILE_FORM, FORM, Route, Scope, check_permission, person
 from bulkremove.web.upload import Upload
 from bulkremove.web.uploads import Uploads
 
+MAX_REASON_CHARACTERS = 200
 MAX_MISMATCHED = 200
 """Rows of another person that a page shows with boxes to tick."""
 PUT_BACK = '"Put people back" on the job\'s page'
@@ -137,6 +138,7 @@ class PlanPages:
         checks = self._uploads.plans.app_of(upload).enrolment_checks
         context |= {"check": preview.check, "mismatched": mismatched_rows(preview), "cost": checks.cost(plan)}
         context |= {"sent_mismatched": plan.sent_mismatched, "mismatch_text": mismatch_text, "most": MAX_MISMATCHED}
+        context |= {"is_over_cap": isinstance(preview.refusal, CapExceeded)}
         context |= {"people": people_by_row(preview, rows), "undo_text": undo_text(plan, PUT_BACK)}
         flags = preview.check.flag_texts(plan) if preview.check else []
         context |= {"flags": [(flag, text) for flag, text in flags if flag is not Flag.OTHER_EMAIL]}  # told with names
@@ -191,12 +193,16 @@ class PlanPages:
     async def confirm(self, request: web.Request) -> web.StreamResponse:
         """Confirm the plan of an upload and redirect to its job.
 
-        The form has the plan's hash, the number typed, and, if there are doubts, the number of ids in its ticked box.
+        The form has the plan's hash, the number typed, if there are doubts the number of ids in its ticked box, and
+        the reason of an admin for a plan over a cap.
         """
         upload, form = self._upload(request), await read_form(request)
         number = parse_number(str(form.get("number", "")).strip().replace(",", ""), -1)
         compared = parse_number(str(form["compared"]), -1) if "compared" in form else None
-        consent = Consent(plan_hash=str(form.get("plan", "")), removals=number, compared=compared)
+        reason = " ".join(str(form.get("reason", "")).split())[:MAX_REASON_CHARACTERS]
+        if reason:
+            check_permission(request, Permission.EXCEED, upload.account)
+        consent = Consent(plan_hash=str(form.get("plan", "")), removals=number, compared=compared, over_cap=reason)
         job_id, _ = await confirm(self._app, self._supervisor, self._uploads, upload, consent, by=person(request).name)
         raise web.HTTPSeeOther(f"/jobs/{job_id}")
 

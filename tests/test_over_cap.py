@@ -1,0 +1,125 @@
+"""A plan over a cap: an admin may confirm this very one with a reason, and nobody else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bulkremove.domain.permissions import EVERY_ACCOUNT, Access, Role
+from bulkremove.domain.row import Status
+from tests.cli_fixtures import crowd
+from tests.web_fixtures import Reply, RunningSite, Visitor, running_site, triples, until
+
+REASON = "The site in Leeds was closed."
+PEOPLE = {
+    "ada": Access.everywhere(Role.ADMIN),
+    "sam": Access.parse(["approver@sandbox", "admin@elsewhere"]),
+    "pia": Access.everywhere(Role.PREPARER),
+}
+
+
+@asynccontextmanager
+async def site(tmp_path: Path, **settings: Any) -> AsyncIterator[RunningSite]:
+    world, _ = crowd(tmp_path, 40)
+    options = {"max_removals": 5, "canary": "live", **settings}
+    async with running_site(tmp_path / "home", world=world, speed=100.0, access=PEOPLE, **options) as one:
+        yield one
+
+
+@asynccontextmanager
+async def signed_in(one: RunningSite, name: str) -> AsyncIterator[Visitor]:
+    async with one.visitor(known=False) as visitor:
+        await visitor.sign_in(name)
+        yield visitor
+
+
+async def confirm(visitor: Visitor, shown_plan: Reply, **fields: str) -> Reply:
+    address = shown_plan.url.partition("?")[0]
+    shown = await visitor.get(address)
+    found = re.search(r'name="plan" value="([^"]+)"', shown.text)
+    hash_ = found[1] if found else "f" * 64
+    return await visitor.post(f"{address}/confirm", **{"plan": hash_, "number": "8", **fields})
+
+
+async def ended(one: RunningSite, reply: Reply) -> dict[Status, int]:
+    job_id = reply.url.rpartition("/")[2]
+
+    async def is_over() -> bool:
+        return (await one.app.jobs.find(job_id)).state.is_over
+
+    await until(is_over)
+    return {**(await one.app.jobs.tally(await one.app.jobs.find(job_id))).counts}
+
+
+async def jobs(one: RunningSite) -> int:
+    return len(await one.app.jobs.all())
+
+
+async def test_an_admin_confirms_a_plan_over_the_cap_with_a_reason_that_is_kept(tmp_path: Path) -> None:
+    async with site(tmp_path) as one, signed_in(one, "pia") as pia, signed_in(one, "ada") as ada:
+        plan = await pia.upload(triples(8))
+        assert "let an admin confirm this plan" in plan.text
+        assert 'name="reason"' in (await ada.get(plan.url)).text
+        done = await confirm(ada, plan, reason=REASON)
+        assert 8 == (await ended(one, done))[Status.REMOVED]
+        (entry,) = [e for e in await one.app.audit.newest(50, EVERY_ACCOUNT) if e.act == "confirmed_over_cap"]
+        assert ("ada", REASON) == (entry.actor, entry.facts["reason"])
+        assert REASON in (await ada.get(done.url)).text
+        more = await pia.upload(triples(8, first=10))
+        assert "the cap is 5 a day" in more.text, "the next plan is no part of what was agreed to"
+
+
+@pytest.mark.parametrize("name", ["sam", "pia"])
+async def test_who_is_no_admin_of_the_account_confirms_none_whatever_the_form_holds(tmp_path: Path, name: str) -> None:
+    async with site(tmp_path) as one, signed_in(one, name) as visitor:
+        plan = await visitor.upload(triples(8))
+        assert 'name="reason"' not in plan.text
+        assert (403, 0) == ((await confirm(visitor, plan, reason=REASON)).status, await jobs(one))
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"reason": " "}, {"reason": REASON, "number": "7"}, {"reason": REASON, "plan": "x"}]
+)
+async def test_an_admin_too_gives_a_reason_the_number_and_this_plan(tmp_path: Path, fields: dict[str, str]) -> None:
+    async with site(tmp_path) as one, signed_in(one, "ada") as ada:
+        plan = await ada.upload(triples(8))
+        assert (409, 0) == ((await confirm(ada, plan, **fields)).status, await jobs(one))
+
+
+async def test_under_four_eyes_the_admin_who_prepared_it_needs_another_one(tmp_path: Path) -> None:
+    async with site(tmp_path, four_eyes=True) as one, signed_in(one, "ada") as ada:
+        plan = await ada.upload(triples(8))
+        assert 'name="reason"' not in plan.text
+        assert (409, 0) == ((await confirm(ada, plan, reason=REASON)).status, await jobs(one))
+
+
+async def test_a_file_with_too_many_invalid_rows_is_confirmed_the_same_way(tmp_path: Path) -> None:
+    async with site(tmp_path) as one, signed_in(one, "ada") as ada:
+        plan = await ada.upload(triples(3) + "x,1,2,odd\n")
+        assert "are invalid, and the cap is" in plan.text
+        counts = await ended(one, await confirm(ada, plan, number="3", reason=REASON))
+        assert (3, 1) == (counts[Status.REMOVED], counts[Status.INVALID])
+
+
+async def test_a_reason_for_a_plan_within_the_cap_is_no_approval(tmp_path: Path) -> None:
+    async with site(tmp_path) as one, signed_in(one, "ada") as ada:
+        counts = await ended(one, await confirm(ada, await ada.upload(triples(3)), number="3", reason=REASON))
+        assert 3 == counts[Status.REMOVED]
+        acts = [entry.act for entry in await one.app.audit.newest(50, EVERY_ACCOUNT)]
+        assert ("confirmed" in acts, "confirmed_over_cap" in acts) == (True, False)
+
+
+async def test_once_it_was_paused_what_is_left_waits_for_the_cap_again(tmp_path: Path) -> None:
+    async with site(tmp_path) as one, signed_in(one, "ada") as ada:
+        done = await confirm(ada, await ada.upload(triples(35)), number="35", reason=REASON)
+        job_id = done.url.rpartition("/")[2]
+        await ada.post(f"/jobs/{job_id}/pause")
+        assert (await one.app.jobs.tally(await one.app.jobs.find(job_id))).open
+        await ada.post(f"/jobs/{job_id}/resume")
+        await until(lambda: job_id in one.supervisor.failures)
+        assert "Or cancel it, and let an admin confirm what it has not sent." in one.supervisor.failures[job_id]
