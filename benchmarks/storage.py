@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmarks.reading import best
 from bulkremove.domain.attempt import PendingRow, Permit
+from bulkremove.domain.audit_acts import AuditAct
 from bulkremove.domain.clock import Epoch, Monotonic, later
 from bulkremove.domain.job import EndReason, Job, JobState
 from bulkremove.domain.ledger import Ledger
@@ -115,7 +116,7 @@ async def _beside(
     async def write() -> None:
         while not done.is_set():
             start = time.perf_counter()
-            await storage.audit.append(Act("bench", "wrote", {}, Epoch(1.0)))
+            await storage.audit.append(Act("bench", AuditAct.ROSTER, {}, Epoch(1.0)))
             waits.append(time.perf_counter() - start)
             await asyncio.sleep(0.02)
 

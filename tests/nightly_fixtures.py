@@ -20,6 +20,7 @@ from bulkremove.app.nightly import NightlyResult
 from bulkremove.app.sandbox_run import SharedByRuns
 from bulkremove.config import DEFAULT_NIGHT, Night, Settings
 from bulkremove.config.nights import OVERRIDES
+from bulkremove.domain.audit_acts import AuditAct
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.job import EndReason, FrontEnd, Job, JobState
 from bulkremove.domain.operation import REMOVE_LEARNER
@@ -148,7 +149,7 @@ async def confirm_canary(app: App) -> None:
     if await app.context.storage.canaries.find(client, host, REMOVE_LEARNER.name) is None:
         at = Epoch(1.0)
         canary = Canary(client, host, REMOVE_LEARNER.name, at, "kim", EARLIER)
-        await app.context.storage.canaries.add(canary, Act("kim", "canary_confirmed", {}, at))
+        await app.context.storage.canaries.add(canary, Act("kim", AuditAct.CANARY_CONFIRMED, {}, at))
 
 
 EARLIER = "earlier"

@@ -6,6 +6,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from bulkremove.domain.attempt import PendingRow, Permit
+from bulkremove.domain.audit_acts import AuditAct
 from bulkremove.domain.clock import Epoch, Monotonic, later
 from bulkremove.domain.job import EndReason, Job, JobState
 from bulkremove.domain.ledger import Ledger
@@ -17,7 +18,7 @@ from bulkremove.storage.interface.jobs import JobEnd
 from bulkremove.storage.interface.records import Act
 
 CELLS = ("1", "2", "3", "\ud800 \x00 'x'")
-ACT = Act("jo", "looked", {"n": 1}, Epoch(1.0))
+ACT = Act("jo", AuditAct.ROSTER, {"n": 1}, Epoch(1.0))
 
 
 @dataclass

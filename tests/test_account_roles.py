@@ -51,6 +51,7 @@ NOT_ABOUT_ONE_ACCOUNT = {
     "/find/{course}": "some",
     "/find/{course}/{batch}": "some",
     "/audit": "some",
+    "/audit.csv": "some",
     "/metrics": "some",
     "/api/v1/plans": "some",
     "/api/v1/jobs": "some",
@@ -210,8 +211,8 @@ async def test_lists_searches_figures_and_the_log_hold_the_accounts_of_a_person_
                 home, pages = await visitor.get("/"), [await visitor.get(path) for path in paths]
                 listed = await program.get("/jobs?q=leavers")
                 figures = await visitor.ask("GET", "/metrics", headers=program.headers)
-                log = await visitor.get("/audit")
-            shown = [home, *pages, listed, figures, *([log] if name != "ole" else [])]
+                log, file = await visitor.get("/audit"), await visitor.get("/audit.csv")
+            shown = [home, *pages, listed, figures, *([log, file] if name != "ole" else [])]
             assert [] == [secret for reply in shown for secret in hidden if secret in reply.text], name
             assert all(one.jobs[account].id in page.text for account in accounts for page in pages)
             assert all(one.uploads[account] in home.text for account in accounts)
@@ -219,8 +220,11 @@ async def test_lists_searches_figures_and_the_log_hold_the_accounts_of_a_person_
             assert f'bulkremove_jobs{{state="held"}} {len(accounts)}.0' in figures.text
             assert f'bulkremove_rows{{status="pending"}} {3 * len(accounts)}.0' in figures.text
             if name != "ole":
-                assert [name == "ada"] * 3 == [word in log.text for word in ("chain of", "token added", "signed in")]
-                assert [True] * 2 == [word in log.text for word in ("uploaded", one.jobs["school"].id)]
+                assert [name == "ada"] * 3 == [
+                    word in log.text for word in ("chain of", "> added a token", "> signed in")
+                ]
+                assert [True] * 2 == [word in log.text for word in ("> uploaded a file", one.jobs["school"].id)]
+                assert [name == "ada"] * 2 == [word in file.text for word in ('"token_added"', '"signed_in"')]
 
 
 async def test_a_file_is_for_an_account_that_its_person_has_a_role_on(tmp_path: Path) -> None:

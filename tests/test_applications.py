@@ -11,6 +11,7 @@ import pytest
 
 from bulkremove.app import App, RunResult, SandboxOptions
 from bulkremove.config import Settings
+from bulkremove.domain.audit_acts import AuditAct
 from bulkremove.domain.errors import JobUnsuitable
 from bulkremove.domain.job import JobState
 from bulkremove.domain.row import Status
@@ -66,7 +67,7 @@ async def test_an_application_for_each_request_leaves_a_running_job_alone(tmp_pa
         while not running.done():
             with closing(application(environ)) as other:
                 assert len(await other.jobs.all()) <= 1
-                await other.record("jo", "looked")
+                await other.record("jo", AuditAct.ROSTER)
                 assert (await other.audit.verify()).broken is None
             requests += 1
         assert requests > 1

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import pytest
 
+from bulkremove.domain.audit_acts import AuditAct
 from bulkremove.sandbox import read_log
 from tests.cli_fixtures import Bulkremove, crowd, environment, sandbox
 from tests.web_fixtures import running_site, triples
@@ -313,7 +314,7 @@ async def test_a_plan_that_waits_on_the_page_does_not_survive_a_restore(tmp_path
     home = tmp_path / "home"
     async with running_site(home, world=world) as one, one.visitor() as visitor:
         program = Bulkremove(home, environment())
-        await one.app.record("jo", "looked")
+        await one.app.record("jo", AuditAct.ROSTER)
         plan = await visitor.upload(triples(3))
         for words in (("backup", str(tmp_path / "b.zip")), ("restore-backup", str(tmp_path / "b.zip"), "--yes")):
             assert 0 == (await asyncio.to_thread(program, *words)).returncode

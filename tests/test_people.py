@@ -15,6 +15,7 @@ import pytest
 from bulkremove.app import App, SandboxOptions, SessionUser, this_person
 from bulkremove.app.audit_text import facts_in_words
 from bulkremove.config import Settings, load
+from bulkremove.domain.audit_acts import AuditAct
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import PlanOutdated, SettingsError, UserError
 from bulkremove.domain.job import APPROVAL_SECONDS, JobState
@@ -322,7 +323,7 @@ def test_the_audit_log_is_read_as_sentences(program: Bulkremove) -> None:
     program("tokens", "add", "hr", "--role", "preparer")
     line = program("audit").stdout
     assert re.search(
-        r"on this machine: token added  name hr, owner .* on this machine, role preparer, token [0-9a-f]{8}\n$", line
+        r"on this machine added a token  name hr, owner .* on this machine, role preparer, token [0-9a-f]{8}\n$", line
     )
     facts = {"columns": {"course": 1, "batch": 2}, "sheet": None, "open": False, "sign_on": True, "plan": "a" * 64}
     assert "columns course 1 and batch 2, sign on, plan aaaaaaaaaaaa..." == facts_in_words(facts)
@@ -330,7 +331,7 @@ def test_the_audit_log_is_read_as_sentences(program: Bulkremove) -> None:
 
 async def test_an_entry_that_is_put_in_between_is_found(tmp_path: Path) -> None:
     storage = SqliteStorage(tmp_path, SystemClock())
-    for act in ("first", "second"):
+    for act in (AuditAct.UPLOADED, AuditAct.READ):
         await storage.audit.append(Act("jo", act, {"n": 1}, Epoch(1.0)))
     storage.close()
     with closing(sqlite3.connect(tmp_path / "journal.db")) as db, db:

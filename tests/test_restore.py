@@ -23,6 +23,7 @@ import pytest
 
 from bulkremove.app import App, Consent, SandboxOptions, Stop
 from bulkremove.config import Settings
+from bulkremove.domain.audit_acts import AuditAct
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import JobUnsuitable, JournalFailed
 from bulkremove.domain.event_names import EventName
@@ -447,7 +448,7 @@ async def test_damage_that_no_statement_meets_is_seen_by_a_backup_and_by_doctor(
 async def test_a_damaged_or_hostile_zip_is_refused_in_a_sentence(tmp_path: Path) -> None:
     async with nightly_site(tmp_path) as one:
         good = tmp_path / "good.zip"
-        await one.app.record("kim", "looked")
+        await one.app.record("kim", AuditAct.ROSTER)
         await one.app.backups.make(good, by="kim")
         raw = bytearray(good.read_bytes())
         raw[len(raw) // 2] ^= 0xFF
@@ -476,12 +477,12 @@ async def test_a_damaged_or_hostile_zip_is_refused_in_a_sentence(tmp_path: Path)
         with pytest.raises(JournalFailed, match="can't be put back"):
             await one.app.backups.restore(tmp_path / "twice.zip", backup, by="kim")
         assert [] == list((tmp_path / "home").glob(".copy-*"))
-        await one.app.record("kim", "looked")
+        await one.app.record("kim", AuditAct.ROSTER)
 
 
 async def test_a_zip_that_changed_since_somebody_agreed_to_it_is_not_put_back(tmp_path: Path) -> None:
     async with nightly_site(tmp_path) as one:
-        await one.app.record("kim", "looked")
+        await one.app.record("kim", AuditAct.ROSTER)
         await one.app.backups.make(tmp_path / "a.zip", by="kim")
         backup = await one.app.backups.inspect(tmp_path / "a.zip")
         with zipfile.ZipFile(tmp_path / "a.zip", "a") as packed:
@@ -584,7 +585,7 @@ def test_a_full_disk_leaves_no_half_backup(tmp_path: Path, monkeypatch: pytest.M
 
     async def main() -> None:
         async with nightly_site(tmp_path) as one:
-            await one.app.record("kim", "looked")
+            await one.app.record("kim", AuditAct.ROSTER)
             for error in (full, interrupted):
                 monkeypatch.setattr(zipfile.ZipFile, "write", error)
                 with pytest.raises((JournalFailed, KeyboardInterrupt)):
@@ -596,7 +597,7 @@ def test_a_full_disk_leaves_no_half_backup(tmp_path: Path, monkeypatch: pytest.M
 
 async def test_what_a_killed_backup_left_is_deleted_by_the_next(tmp_path: Path) -> None:
     async with nightly_site(tmp_path) as one:
-        await one.app.record("kim", "looked")
+        await one.app.record("kim", AuditAct.ROSTER)
         left = tmp_path / "home" / ".copy-killed"
         left.mkdir()
         (left / "copy.db").write_text("people")

@@ -13,6 +13,7 @@ from bulkremove.app import App
 from bulkremove.app.caps import removals_today
 from bulkremove.app.retention import DeletionCounts
 from bulkremove.config import Settings, load
+from bulkremove.domain.audit_acts import AuditAct
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import CapExceeded
 from bulkremove.domain.job import EndReason, Job, JobState
@@ -129,7 +130,7 @@ async def refusal(app: App, folder: Path, rows: int, *, first: int) -> str:
 async def test_the_cap_counts_what_a_restored_journal_may_have_lost_until_the_day_is_over(tmp_path: Path) -> None:
     clock = LateClock(20.0)
     with account(tmp_path) as environ, closing(application(environ, clock, max_removals=5)) as app:
-        await app.record("jo", "looked")
+        await app.record("jo", AuditAct.ROSTER)
         await app.backups.make(tmp_path / "b.zip", by="jo")
         await run(app, await planned(app, tmp_path, 4))
         await put_back(app, tmp_path / "b.zip")
@@ -156,7 +157,7 @@ async def test_the_cap_of_a_journal_in_another_folder_counts_as_used_up_for_that
     clock = LateClock(20.0)
     with account(tmp_path) as environ:
         with closing(application(environ, clock, max_removals=5)) as app:
-            await app.record("jo", "looked")
+            await app.record("jo", AuditAct.ROSTER)
             await app.backups.make(tmp_path / "b.zip", by="jo")
         moved = {**environ, "BULKREMOVE_HOME": str(tmp_path / "moved")}
         with closing(application(moved, clock, max_removals=5)) as app:
@@ -176,7 +177,7 @@ async def test_the_cap_of_a_journal_in_another_folder_counts_as_used_up_for_that
 async def test_the_daily_limit_counts_the_calls_that_a_restored_journal_has_lost(tmp_path: Path) -> None:
     clock = LateClock(20.0)
     with account(tmp_path) as environ, closing(application(environ, clock, daily_limit=20)) as app:
-        await app.record("jo", "looked")
+        await app.record("jo", AuditAct.ROSTER)
         await app.backups.make(tmp_path / "b.zip", by="jo")
         await run(app, await planned(app, tmp_path, 8))
         await put_back(app, tmp_path / "b.zip")
@@ -194,7 +195,7 @@ async def test_the_daily_limit_of_a_journal_in_another_folder_counts_as_used_up(
     clock = LateClock(20.0)
     with account(tmp_path) as environ:
         with closing(application(environ, clock)) as app:
-            await app.record("jo", "looked")
+            await app.record("jo", AuditAct.ROSTER)
             await app.backups.make(tmp_path / "b.zip", by="jo")
         moved = {**environ, "BULKREMOVE_HOME": str(tmp_path / "moved")}
         with closing(application(moved, clock, max_removals=50, daily_limit=20)) as app:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bulkremove.domain.attempt import LookupResult, Note, Outcome, PendingRow, Permit, ReadPermit
+from bulkremove.domain.audit_acts import AuditAct
 from bulkremove.domain.clock import Epoch, Monotonic
 from bulkremove.domain.errors import ActionRefused, ConsentMissing, JobBusy, JobNotFound, JournalFailed, UserError
 from bulkremove.domain.event_names import EventName
@@ -70,7 +71,7 @@ async def test_a_stored_plan_gives_back_every_text_of_its_cells(storage: Storage
     first, second = await storage.rows.export(await storage.jobs.get("job"), list)
     assert ("1", "2", "0", CELLS[3]) == first.cells
     assert (Status.INVALID, "The learner id is no number.", CELLS) == (second.status, second.detail, second.cells)
-    assert [(1, "jo", "looked")] == [
+    assert [(1, "jo", "roster")] == [
         (one.id, one.actor, one.act) for one in await storage.audit.newest(5, EVERY_ACCOUNT)
     ]
     assert Tally({Status.INVALID: 1}, 1) == await storage.rows.tally("job")
@@ -252,7 +253,7 @@ async def test_an_erased_learner_stands_in_no_row_that_is_not_sent_any_more(stor
     await taken(storage, (await rows(storage, "new"))[0])
 
     def record(count: int) -> Record:
-        return Act("jo", "forgot", {"rows": count}, Epoch(1.0))
+        return Act("jo", AuditAct.FORGOT, {"rows": count}, Epoch(1.0))
 
     assert not await storage.erasure.erase("4711", record)
     assert ([], "") == (await storage.audit.newest(1, EVERY_ACCOUNT), await storage.generation())
@@ -772,9 +773,9 @@ async def test_jobs_totals_and_entries_are_those_of_the_accounts_that_are_asked_
     own, nobodys, all_of_them = AccountSet.only("a"), AccountSet(), EVERY_ACCOUNT
     for name, account in (("mine", "a"), ("other", "b")):
         made = replace(job(name), account=account, options={"idempotency_key": "k"}, plan_hash=f"hash of {name}")
-        await storage.jobs.create(made, planned(2), Act("jo", "confirmed", {"job": name}, Epoch(1.0)))
-        await storage.audit.append(Act("jo", "uploaded", {"account": account}, Epoch(1.0)))
-    await storage.audit.append(Act("jo", "signed_in", {"role": "admin@a"}, Epoch(1.0)))
+        await storage.jobs.create(made, planned(2), Act("jo", AuditAct.CONFIRMED, {"job": name}, Epoch(1.0)))
+        await storage.audit.append(Act("jo", AuditAct.UPLOADED, {"account": account}, Epoch(1.0)))
+    await storage.audit.append(Act("jo", AuditAct.SIGNED_IN, {"role": "admin@a"}, Epoch(1.0)))
     assert [["mine"], [], ["mine", "other"]] == [
         sorted(one.id for one in await storage.jobs.page(accounts=accounts)) for accounts in (own, nobodys, all_of_them)
     ]

@@ -17,6 +17,7 @@ import pytest
 from bulkremove.app import App, RunResult, Stop
 from bulkremove.app.sandbox_run import SandboxOptions
 from bulkremove.config import Settings
+from bulkremove.domain.audit_acts import AuditAct
 from bulkremove.domain.clock import later
 from bulkremove.domain.errors import JournalFailed, SettingsError
 from bulkremove.domain.job import FrontEnd, JobState
@@ -81,7 +82,7 @@ async def test_every_row_of_a_kept_journal_is_told_as_its_own_version_told_it(ke
         assert {*jobs} == {job.id for job in await app.jobs.all()}
         assert (await app.audit.verify()).broken is None
         assert not await app.backups.is_replaced()
-        await app.record("jo", "looked")  # it can be written
+        await app.record("jo", AuditAct.ROSTER)  # it can be written
     assert len(MIGRATIONS) == version_of(home / "journal.db")
 
 
@@ -135,7 +136,7 @@ async def test_a_copy_is_kept_before_a_journal_is_changed(kept: Path, home: Path
 
 async def test_a_new_journal_has_no_copy(home: Path) -> None:
     with closing(application(home)) as app:
-        await app.record("jo", "looked")
+        await app.record("jo", AuditAct.ROSTER)
     assert [] == copies(home)
 
 
@@ -170,19 +171,19 @@ async def test_the_way_back_and_forward_again_loses_nothing_that_was_not_done_in
     with closing(application(home)) as app:
         assert {*jobs} == {job.id for job in await app.jobs.all()}
         assert not await app.backups.is_replaced()
-        await app.record("jo", "looked")
+        await app.record("jo", AuditAct.ROSTER)
     assert [f"journal-version-{number(KEPT[-1])}.db", "journal-version-newer.db"] == copies(home)
 
 
 async def test_what_was_done_since_the_upgrade_is_missed_after_the_way_back(home: Path) -> None:
     put(KEPT[-1], home)
     with closing(application(home)) as app:
-        await app.record("jo", "looked")
+        await app.record("jo", AuditAct.ROSTER)
     go_back(home, number(KEPT[-1]))
     with closing(application(home)) as app:
         assert await app.backups.is_replaced()
         with pytest.raises(JournalFailed, match="replaced by an older copy"):
-            await app.record("jo", "looked")
+            await app.record("jo", AuditAct.ROSTER)
 
 
 def go_back(home: Path, version: int) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from bulkremove.app.job_supervisor import CLOSED
+from bulkremove.domain.audit_acts import AuditAct
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.job import Job, JobState
 from bulkremove.domain.permissions import EVERY_ACCOUNT, Role
@@ -105,14 +106,6 @@ async def test_another_plan_than_the_one_shown_is_refused(tmp_path: Path) -> Non
             assert 409 == reply.status
             assert words in reply.text
         assert [] == await one.app.jobs.all()
-
-
-async def test_a_plan_over_a_cap_has_no_button(tmp_path: Path) -> None:
-    async with running_site(tmp_path, max_removals=2) as one, one.visitor() as visitor:
-        plan = await visitor.upload(triples(3))
-        assert "the cap is 2" in plan.text
-        assert "data-wanted" not in plan.text
-        assert 409 == (await visitor.post(f"{plan.url}/confirm", plan="x", number="3")).status
 
 
 async def test_whatever_a_cell_or_a_name_holds_is_shown_as_text(tmp_path: Path) -> None:
@@ -515,7 +508,7 @@ async def test_a_replaced_journal_is_told_on_the_page(tmp_path: Path) -> None:
         await ended(one, job)
         assert words not in (await visitor.get("/")).text
         await one.app.backups.make(backup, by="jo")
-        await one.app.record("jo", "read")
+        await one.app.record("jo", AuditAct.READ)
         await one.app.backups.restore(backup, await one.app.backups.inspect(backup), by="jo")
         for path in ("/", "/jobs", f"/jobs/{job}"):
             assert words in (await visitor.get(path)).text

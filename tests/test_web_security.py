@@ -88,6 +88,7 @@ TABLE = {
     ("POST", "/jobs/{job}/wordings"): Attacked(A, FORM),
     ("POST", "/jobs/{job}/wordings/withdraw"): Attacked(A, FORM),
     ("GET", "/audit"): Attacked(D),
+    ("GET", "/audit.csv"): Attacked(D),
     ("GET", "/settings"): Attacked(D),
     ("POST", "/settings/checks"): Attacked(D, FORM),
     ("POST", "/settings/notice"): Attacked(D, FORM),

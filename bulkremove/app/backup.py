@@ -22,6 +22,7 @@ from filelock import Timeout
 from bulkremove.app.accounts import Accounts
 from bulkremove.app.context import Context
 from bulkremove.config import OLD_PROTECTED_FILE, PROTECTED_FILE, protected_path
+from bulkremove.domain.audit_acts import AuditAct
 from bulkremove.domain.clock import seconds_between
 from bulkremove.domain.errors import JournalFailed
 from bulkremove.engine import rate_limit
@@ -84,7 +85,7 @@ class Backups:
                 {JOURNAL: copy, **{name: place for name, place in target_paths.items() if place.is_file()}},
             )
         try:
-            await self._context.record(by, "backed_up", file=path.name)
+            await self._context.record(by, AuditAct.BACKED_UP, file=path.name)
         except JournalFailed:
             await asyncio.to_thread(path.unlink, missing_ok=True)
             raise
@@ -105,7 +106,7 @@ class Backups:
             if await asyncio.to_thread(self._unpack, path, folder) != backup:
                 raise JournalFailed(f"{path} has changed meanwhile; nothing was put back.", hint="Look at it again.")
             details = {"file": path.name, "sha256": backup.digest}
-            entry = Act(by, "restored", details, self._context.clock.wall())
+            entry = Act(by, AuditAct.RESTORED, details, self._context.clock.wall())
             await self._storage.restore.put_back(folder / JOURNAL, entry, before=lambda: _write_files(backup))
 
     async def is_replaced(self) -> bool:
@@ -128,7 +129,7 @@ class Backups:
         now = clock.monotonic()
         held_seconds = seconds_between(now, rate_limit.released_at_without_response(quota, now))
         details = {"lost": restored.changes, "rows": sum(restored.rows.values()), "jobs": len(restored.jobs)}
-        entry = Act(by, "restore_accepted", details, clock.wall())
+        entry = Act(by, AuditAct.RESTORE_ACCEPTED, details, clock.wall())
         await self._storage.restore.accept(
             restored,
             entry,

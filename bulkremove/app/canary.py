@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from bulkremove.app.consent import check_sandbox_match
 from bulkremove.app.context import Context
+from bulkremove.domain.audit_acts import AuditAct
 from bulkremove.domain.errors import CanaryPending, JobUnsuitable
 from bulkremove.domain.event_names import EventName
 from bulkremove.domain.hosts import is_sandbox
@@ -127,7 +128,7 @@ class Canaries:
                 "If not, cancel the job and ask for help.",
             )
         at = self._context.clock.wall()
-        entry = Act(by, "canary_confirmed", {"job": job.id, "client": job.client, "host": job.host}, at)
+        entry = Act(by, AuditAct.CANARY_CONFIRMED, {"job": job.id, "client": job.client, "host": job.host}, at)
         event = JobEvent(
             job.id, EventName.CANARY_CONFIRMED, f"{by} saw that the first learner is {job.words.proven}.", at
         )
@@ -145,7 +146,7 @@ class Canaries:
         if row.removal is not None:
             raise CanaryPending(f"This learner can still be looked up. {_question(row, job.words)}")
         at = self._context.clock.wall()
-        entry = Act(by, "canary_given_up", {"job": job.id, "client": job.client, "host": job.host}, at)
+        entry = Act(by, AuditAct.CANARY_GIVEN_UP, {"job": job.id, "client": job.client, "host": job.host}, at)
         text = f"{by} said that nobody can look the first learner up any more: one row is sent alone again."
         await self._context.storage.record(entry, JobEvent(job.id, EventName.CANARY_GIVEN_UP, text, at))
 

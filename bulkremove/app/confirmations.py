@@ -18,6 +18,7 @@ from bulkremove.app.jobs import Jobs
 from bulkremove.app.plans import Plans
 from bulkremove.app.results import Preview
 from bulkremove.app.wordings import Wordings
+from bulkremove.domain.audit_acts import AuditAct
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import (
     ActionRefused,
@@ -133,9 +134,12 @@ class Confirmations:
                 await self._canaries.must_send_one_row(
                     job
                 )  # a run would be refused while a first removal waits for an answer
-                act, records = "held" if needs_second_person else "confirmed", [*_of_removal(job, preview)]
+                act, records = (
+                    AuditAct.HELD if needs_second_person else AuditAct.CONFIRMED,
+                    [*_of_removal(job, preview)],
+                )
                 if over_cap:  # an approval is what lets a run exceed the cap of its day
-                    act, text = "confirmed_over_cap", f"{by} confirmed it over the cap: {consent.over_cap}"
+                    act, text = AuditAct.CONFIRMED_OVER_CAP, f"{by} confirmed it over the cap: {consent.over_cap}"
                     records.append(JobEvent(job.id, EventName.APPROVED, text, job.created_at))
                     job = replace(job, options={**job.options, OVER_CAP: consent.over_cap})
                 await self._jobs.add(job, preview.plan, act, *records, by=by, claim=claim)
@@ -174,7 +178,7 @@ class Confirmations:
                 job = replace(job, state=JobState.HELD, reason=hold_reason, confirmed_by="")
             elif due_at:
                 job = replace(job, state=JobState.SCHEDULED, due_at=due_at)
-            act = "held" if hold_reason else "announced" if due_at else "confirmed"
+            act = AuditAct.HELD if hold_reason else AuditAct.ANNOUNCED if due_at else AuditAct.CONFIRMED
             await self._jobs.add(job, preview.plan, act, *records(job), by=by)
         return job
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from bulkremove.config import Night, Settings
+from bulkremove.domain.audit_acts import AuditAct
 from bulkremove.domain.clock import Clock, Epoch
 from bulkremove.domain.errors import SettingsError
 from bulkremove.reading.subprocess_reader import ReadUntrusted, read_in_subprocess
@@ -44,6 +45,6 @@ class Context:
         """The context of one night. Raises SettingsError when flags or variables name another account."""
         return replace(self, settings=with_data_center(self.settings.for_night(night), self.environ))
 
-    async def record(self, by: str, act: str, **details: object) -> None:
+    async def record(self, by: str, act: AuditAct, **details: object) -> None:
         """Append an act to the audit log. ``details``: names, numbers and hashes; never a cell of a file."""
         await self.storage.audit.append(Act(by, act, details, self.clock.wall()))

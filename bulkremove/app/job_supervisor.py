@@ -20,6 +20,7 @@ from bulkremove.app.results import RunResult
 from bulkremove.app.review import check_reviewed, why_review
 from bulkremove.app.runs import Runs
 from bulkremove.app.stopping import Stopping
+from bulkremove.domain.audit_acts import AuditAct
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import BulkremoveError, ConsentMissing, JobBusy, JobUnsuitable
 from bulkremove.domain.event_names import EventName
@@ -190,7 +191,7 @@ class JobSupervisor:
         Raises JobBusy when another process has not stopped it soon, JobUnsuitable when it is held or over.
         """
         if job_id in self._running:
-            await self._context.record(by, "paused", job=job_id)
+            await self._context.record(by, AuditAct.PAUSED, job=job_id)
             await self._stop(job_id, f"{by} paused it.", EndReason.PAUSED)
         else:
             await self._stopping.pause(job_id, by=by, wait=OTHER_PROCESS_SECONDS)

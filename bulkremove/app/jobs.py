@@ -12,6 +12,7 @@ from bulkremove.app.consent import check_sandbox_match
 from bulkremove.app.context import Context
 from bulkremove.app.results import PAGE_SIZE
 from bulkremove.domain.attempt import LookupResult, Note
+from bulkremove.domain.audit_acts import AuditAct
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import AlreadyConfirmed, JobBusy, JobNotFound, JobUnsuitable, NoteRejected
 from bulkremove.domain.event_names import EventName
@@ -36,7 +37,7 @@ class Jobs:
         self._context, self._storage = context, context.storage
 
     async def add(
-        self, job: Job, plan: Plan, act: str, *records: Record, by: str, claim: AsyncExitStack | None = None
+        self, job: Job, plan: Plan, act: AuditAct, *records: Record, by: str, claim: AsyncExitStack | None = None
     ) -> None:
         """Store a confirmed plan as a job, in several transactions; the job is invisible until it is complete.
 
@@ -59,7 +60,9 @@ class Jobs:
         except asyncio.CancelledError:  # by Ctrl-C: no job that could run may remain
             end = JobEnd(JobState.CANCELLED, "Stopped while it was stored.", EndReason.CANCELLED, job.created_at)
             with suppress(JobNotFound):  # it was not complete yet; remove_abandoned deletes it later
-                await self._storage.jobs.cancel(job.id, _not_over, end, Act(by, "cancelled", details, job.created_at))
+                await self._storage.jobs.cancel(
+                    job.id, _not_over, end, Act(by, AuditAct.CANCELLED, details, job.created_at)
+                )
             raise
 
     async def remove_abandoned(self) -> None:
@@ -207,7 +210,7 @@ class Jobs:
             raise NoteRejected("Nothing was written, so nothing was noted.", hint="Say what you found in Zoho People.")
         job = await self._storage.jobs.get(job_id)
         check_sandbox_match(job, self._context.settings)
-        entry = Act(by, "noted", {"job": job.id, "row": number, "result": result or ""}, at)
+        entry = Act(by, AuditAct.NOTED, {"job": job.id, "row": number, "result": result or ""}, at)
         if not await self._storage.rows.add_note(job.id, number, Note(at, by, text, result), entry):
             raise NoteRejected(f"Row {number} of job {job.id} is not unknown, so there is nothing to find out.")
 
@@ -229,7 +232,7 @@ class Jobs:
         was_released = rows_left is None and job.state.is_approvable and await self.was_released(job)
         check_rows_left(job, rows_left, present, was_released=was_released)
         records = (
-            Act(by, "approved", {"job": job.id, "plan": job.plan_hash, "compared": compared or 0}, at),
+            Act(by, AuditAct.APPROVED, {"job": job.id, "plan": job.plan_hash, "compared": compared or 0}, at),
             JobEvent(job.id, EventName.APPROVED, f"{by} approved it.", at),
         )
 
@@ -252,7 +255,9 @@ class Jobs:
         at, why = self._context.clock.wall(), "A person cancelled the job."
         end = JobEnd(JobState.CANCELLED, why, EndReason.CANCELLED, at)
         async with nullcontext() if claimed else self._storage.claims.hold(job_id):
-            return await self._storage.jobs.cancel(job_id, _not_over, end, Act(by, "cancelled", {"job": job_id}, at))
+            return await self._storage.jobs.cancel(
+                job_id, _not_over, end, Act(by, AuditAct.CANCELLED, {"job": job_id}, at)
+            )
 
     async def withdraw(self, job_id: str, *, by: str) -> bool:
         """Cancel a job that was refused before its first row, so that nothing can run it later; False if it has begun.
@@ -262,7 +267,7 @@ class Jobs:
         at = self._context.clock.wall()
         end = JobEnd(JobState.CANCELLED, "It was refused before its first row.", EndReason.CANCELLED, at)
         try:
-            await self._storage.jobs.cancel(job_id, _never_run, end, Act(by, "cancelled", {"job": job_id}, at))
+            await self._storage.jobs.cancel(job_id, _never_run, end, Act(by, AuditAct.CANCELLED, {"job": job_id}, at))
         except JobUnsuitable:
             return False
         return True
@@ -273,7 +278,7 @@ class Jobs:
         end = JobEnd(JobState.CANCELLED, "Nobody approved it in time.", EndReason.EXPIRED, at)
         try:
             async with self._storage.claims.hold(job_id):
-                await self._storage.jobs.cancel(job_id, _held, end, Act(by, "cancelled", {"job": job_id}, at))
+                await self._storage.jobs.cancel(job_id, _held, end, Act(by, AuditAct.CANCELLED, {"job": job_id}, at))
         except (JobUnsuitable, JobBusy):
             return False
         return True

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bulkremove.app.context import Context
 from bulkremove.config import Settings, protected_path
+from bulkremove.domain.audit_acts import AuditAct
 from bulkremove.domain.errors import FileRefused, UserError
 from bulkremove.domain.ids import is_id
 from bulkremove.domain.operation import REMOVE_LEARNER
@@ -72,7 +73,9 @@ class ProtectedChanges:
         if not settings.protected_list:
             private_folder(path.parent)
         replace_content(path, changed, mode=path.stat().st_mode & 0o777 if raw else 0o600)
-        await self._context.record(by, "protected_changed", added=len(new), removed=len(gone), entries=len(after))
+        await self._context.record(
+            by, AuditAct.PROTECTED_CHANGED, added=len(new), removed=len(gone), entries=len(after)
+        )
         return after
 
 

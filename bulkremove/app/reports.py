@@ -9,6 +9,7 @@ from bulkremove.app.context import Context
 from bulkremove.app.results import PAGE_SIZE, RunResult
 from bulkremove.app.unsent_rows import UnsentRows
 from bulkremove.domain.attempt import Outcome
+from bulkremove.domain.audit_acts import AuditAct
 from bulkremove.domain.errors import ReportFailed
 from bulkremove.domain.event_names import WAITS, EventName
 from bulkremove.domain.job import Job
@@ -91,7 +92,9 @@ class Reports:
         try:
             written = await self._publish(job, file, rows)
             if written:
-                await self._context.record(by, "reported", job=job.id, rows="report" if rows is None else rows.value)
+                await self._context.record(
+                    by, AuditAct.REPORTED, job=job.id, rows="report" if rows is None else rows.value
+                )
             return written
         finally:
             file.discard()

@@ -19,6 +19,7 @@ from bulkremove.app.erasure import Erasure, FileMatch, Folders, erase_from, sear
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.night_sources import night_inboxes
 from bulkremove.app.protected_list import protected_learners
+from bulkremove.domain.audit_acts import AuditAct
 from bulkremove.domain.clock import DAY_SECONDS, Epoch, later
 from bulkremove.domain.errors import (
     BulkremoveError,
@@ -77,7 +78,7 @@ class Retention:
             self._storage, settings.home, night_inboxes(self._context), now=now, days=settings.retention_days
         )
         if tidied.jobs or tidied.files:
-            await self._context.record("retention", "deleted", jobs=tidied.jobs, files=tidied.files)
+            await self._context.record("retention", AuditAct.DELETED, jobs=tidied.jobs, files=tidied.files)
             await self._storage.shrink()
         return tidied
 
@@ -141,7 +142,9 @@ class Retention:
         at = self._context.clock.wall()
         async with self._jobs.claim_plan():  # no job is stored meanwhile, and a plan made before is refused after it
             await self._jobs.remove_abandoned()
-            if not await self._storage.erasure.erase(learner, lambda rows: Act(by, "forgot", {"rows": rows}, at)):
+            if not await self._storage.erasure.erase(
+                learner, lambda rows: Act(by, AuditAct.FORGOT, {"rows": rows}, at)
+            ):
                 raise _rows_open_error(await self._storage.erasure.open_rows_of(learner))
         # Whether or not the id was found in them, and before the files, among which they are.
         files += _delete_copies(self._storage, self._context.settings.home, lambda status: True)
@@ -158,7 +161,7 @@ class Retention:
             failures.append(f"A copy of the journal may still hold what was erased. {error}")
         failures += await self._new_matches(erasure)
         if erasure.files or failures:
-            await self._context.record(by, "forgot_files", files=files, failed=len(failures))
+            await self._context.record(by, AuditAct.FORGOT_FILES, files=files, failed=len(failures))
         if not await self._storage.overwrite_deleted():
             failures.append(
                 "The journal's write-ahead log still holds what was erased, since another process was reading it. "

@@ -20,6 +20,7 @@ from bulkremove.app.reports import Reports
 from bulkremove.app.results import RunResult
 from bulkremove.app.review import check_reviewed
 from bulkremove.app.stopping import Stopping
+from bulkremove.domain.audit_acts import AuditAct
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing, JobBusy, JobUnsuitable, JournalFailed, PlanOutdated, SettingsError
 from bulkremove.domain.job import EndReason, FrontEnd, Job, JobState
@@ -118,7 +119,7 @@ class Runs:
             tally = await storage.rows.tally(job.id)
             if not tally.total:
                 raise JournalFailed(f"Job {job.id} has no rows in the journal, so nothing was sent.")
-            await self._context.record(by, "run", job=job.id)
+            await self._context.record(by, AuditAct.RUN, job=job.id)
             files, difference = reserve_both(job, report, rows=tally.total), ""
             try:
                 if tally.open and credentials:

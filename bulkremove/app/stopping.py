@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from bulkremove.app.consent import check_sandbox_match
 from bulkremove.app.context import Context
 from bulkremove.app.jobs import Jobs
+from bulkremove.domain.audit_acts import AuditAct
 from bulkremove.domain.clock import seconds_between
 from bulkremove.domain.errors import JobBusy, JobUnsuitable, JournalBusy, JournalFailed
 from bulkremove.domain.job import EndReason, Job, JobState
@@ -84,7 +85,7 @@ class Stopping:
             try:
                 return await self._pause_at_rest(job, by)
             except JobBusy:
-                record = Act(by, "paused", {"job": job.id}, self._context.clock.wall())
+                record = Act(by, AuditAct.PAUSED, {"job": job.id}, self._context.clock.wall())
                 await self._request(job.id, StopAction.PAUSE, record, by=by, notify=notify, wait=wait)
             job = await self._jobs.find(job_id)
             if job.state is not JobState.RUNNING:  # it is, if its process died before it saw the request
@@ -113,7 +114,7 @@ class Stopping:
         holders = await self._claims.holders()
         claims = [name for name in holders if night_of_claim(name)]
         for name in claims:  # first, or they would begin their next job
-            record = Act(by, "stopped", {"run": name}, self._context.clock.wall())
+            record = Act(by, AuditAct.STOPPED, {"run": name}, self._context.clock.wall())
             await self._request(name, StopAction.PAUSE, record, by=by, notify=notify, wait=wait)
         jobs = [job for job in await self._jobs.all() if job.id in holders]
         return [night_of_claim(name) for name in claims], [
@@ -142,7 +143,7 @@ class Stopping:
                 return job
             why = f"{by} paused it. {job.reason}".rstrip()
             end = JobEnd(JobState.PAUSED, why, EndReason.PAUSED, at)
-            record = Act(by, "paused", {"job": job.id}, at)
+            record = Act(by, AuditAct.PAUSED, {"job": job.id}, at)
             return await self._context.storage.jobs.cancel(job.id, _resumable, end, record)
 
     async def _request(

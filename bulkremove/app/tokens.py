@@ -12,6 +12,7 @@ from dataclasses import replace
 from bulkremove.app.accounts import Accounts
 from bulkremove.app.context import Context
 from bulkremove.app.users import NAME, USERS_HINT
+from bulkremove.domain.audit_acts import AuditAct
 from bulkremove.domain.errors import UserError
 from bulkremove.domain.permissions import Access
 from bulkremove.storage.interface.records import Act
@@ -55,12 +56,12 @@ class Tokens:
         token = Token(secrets.token_hex(4), name, access, owner or by, now, None)
         secret = f"bulkremove_{secrets.token_urlsafe(32)}"
         facts = {"token": token.id, "name": name, "role": str(access), "owner": token.owner}
-        await self._users.add_token(token, _digest(secret), Act(by, "token_added", facts, now))
+        await self._users.add_token(token, _digest(secret), Act(by, AuditAct.TOKEN_ADDED, facts, now))
         return token, secret
 
     async def revoke(self, token_id: str, *, by: str) -> None:
         """Revoke a token at once. Raises UserError when there is no valid token of that id."""
-        entry = Act(by, "token_revoked", {"token": token_id}, self._context.clock.wall())
+        entry = Act(by, AuditAct.TOKEN_REVOKED, {"token": token_id}, self._context.clock.wall())
         if not await self._users.revoke_token(token_id, entry, at=entry.at):
             raise UserError(f"There is no valid token {token_id!r}.", hint="`bulkremove tokens` lists them.")
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from bulkremove.app.accounts import Accounts
 from bulkremove.app.consent import ON_THIS_MACHINE
 from bulkremove.app.context import Context
+from bulkremove.domain.audit_acts import AuditAct
 from bulkremove.domain.clock import Epoch, seconds_between
 from bulkremove.domain.errors import UserError
 from bulkremove.domain.permissions import ALL_ACCOUNTS, Access, Role
@@ -96,14 +97,14 @@ class Users:
             )
         await self._accounts.check_known(access.roles)
         password_hash = await self._hash(password, name)
-        entry = self._act(by, "user_added", user=name, role=str(access))
+        entry = self._act(by, AuditAct.USER_ADDED, user=name, role=str(access))
         user = User(name, access, entry.at)
         if not await self._storage.users.add_user(user, password_hash, entry, one_time=one_time):
             raise UserError(f"There is a user {name!r} already.", hint=USERS_HINT)
 
     async def set_password(self, name: str, password: str, *, by: str, one_time: bool = False) -> None:
         """Replace a user's password, which ends their sessions. Raises UserError."""
-        password_hash, entry = await self._hash(password, name), self._act(by, "password_set", user=name)
+        password_hash, entry = await self._hash(password, name), self._act(by, AuditAct.PASSWORD_SET, user=name)
         if not await self._storage.users.set_password(name, password_hash, entry, one_time=one_time):
             raise _no_such_user(name)
 
@@ -122,7 +123,7 @@ class Users:
         Raises UserError, also for the last user who is an admin for all accounts.
         """
         await self._accounts.check_known(access.roles)
-        entry = self._act(by, "role_changed", user=name, role=str(access))
+        entry = self._act(by, AuditAct.ROLE_CHANGED, user=name, role=str(access))
         if not await self._storage.users.set_access(name, access, _check_admin_is_left, entry):
             raise _no_such_user(name)
 
@@ -133,7 +134,7 @@ class Users:
         """
         tokens = await self._storage.users.tokens()
         owned = [token for token in tokens if not token.revoked_at and token.owner.lower() == name.lower()]
-        entry = self._act(by, "user_removed", user=name, tokens=[token.id for token in owned])
+        entry = self._act(by, AuditAct.USER_REMOVED, user=name, tokens=[token.id for token in owned])
         if not await self._storage.users.remove_user(name, _check_admin_is_left, entry, at=entry.at):
             raise _no_such_user(name)
         return owned
@@ -150,7 +151,7 @@ class Users:
             return None
         _, failed = self._failures.pop(credentials.name, (0.0, 0))
         facts = {"failed_before": failed} if failed else {}
-        await self._storage.audit.append(self._act(credentials.name, "signed_in", **facts))
+        await self._storage.audit.append(self._act(credentials.name, AuditAct.SIGNED_IN, **facts))
         return _session_user(credentials)
 
     async def _record_failure(self, name: str) -> None:
@@ -162,7 +163,7 @@ class Users:
             return
         facts = {"failed_before": since} if since else {}
         self._failures[name] = now, 0
-        await self._storage.audit.append(self._act(name, "sign_in_failed", **facts))
+        await self._storage.audit.append(self._act(name, AuditAct.SIGN_IN_FAILED, **facts))
 
     async def refresh(self, user: SessionUser) -> SessionUser | None:
         """The user with their present role; None once they were removed or have another password."""
@@ -178,9 +179,11 @@ class Users:
 
         An account that gets the same name later may be of another organisation.
         """
-        return await self._storage.users.withdraw_account(account, self._act(by, "roles_withdrawn", account=account))
+        return await self._storage.users.withdraw_account(
+            account, self._act(by, AuditAct.ROLES_WITHDRAWN, account=account)
+        )
 
-    def _act(self, by: str, act: str, **details: object) -> Act:
+    def _act(self, by: str, act: AuditAct, **details: object) -> Act:
         return Act(by, act, details, self._clock.wall())
 
     @cached_property

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from bulkremove.app.consent import check_sandbox_match, is_same_person
 from bulkremove.app.context import Context
+from bulkremove.domain.audit_acts import AuditAct
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing, WordingRejected
 from bulkremove.domain.event_names import EventName
@@ -72,7 +73,7 @@ class Wordings:
             facts = {"job": job.id, "row": number, "wording": str(evidence.wording), "client": evidence.client}
             text = f"{by} accepted {evidence.wording} as the proof of a removal, for plans that are made from now on."
             return accepted, [
-                Act(by, "wording_accepted", {**facts, "host": evidence.host}, at),
+                Act(by, AuditAct.WORDING_ACCEPTED, {**facts, "host": evidence.host}, at),
                 JobEvent(job.id, EventName.WORDING_ACCEPTED, text, at),
             ]
 
@@ -88,7 +89,7 @@ class Wordings:
         for wording in known:
             if wording.number == number:
                 check_sandbox_match(await self._context.storage.jobs.get(wording.job), self._context.settings)
-        act = Act(by, "wording_withdrawn", {"number": number, **({"job": job.id} if job else {})}, at)
+        act = Act(by, AuditAct.WORDING_WITHDRAWN, {"number": number, **({"job": job.id} if job else {})}, at)
         is_known = any(wording.number == number for wording in known)
         if not is_known or not await self._store.withdraw(number, f"{by} withdrew it", act):
             raise WordingRejected(

@@ -28,6 +28,7 @@ def audit(context: click.Context, newest: int, as_json: bool) -> None:
     if context.invoked_subcommand is not None:
         return
     from bulkremove.app.audit_text import facts_in_words
+    from bulkremove.domain.audit_acts import act_in_words
 
     screen: Screen = context.obj
     entries = screen.look(lambda app: app.audit.newest(newest, EVERY_ACCOUNT))
@@ -36,9 +37,9 @@ def audit(context: click.Context, newest: int, as_json: bool) -> None:
         screen.print_result(json.dumps([{name: getattr(entry, name) for name in names} for entry in entries]))
         return
     for entry in entries:
-        details, act = printable(facts_in_words(entry.facts)), entry.act.replace("_", " ")
+        details, act = printable(facts_in_words(entry.facts)), act_in_words(entry.act)
         screen.print_result(
-            f"{entry.id:>6}  {local(entry.at):%Y-%m-%d %H:%M:%S}  {printable(entry.actor)}: {act}  {details}".rstrip()
+            f"{entry.id:>6}  {local(entry.at):%Y-%m-%d %H:%M:%S}  {printable(entry.actor)} {act}  {details}".rstrip()
         )
 
 

@@ -11,6 +11,7 @@ import click
 from bulkremove.cli.console import Screen, json_option, printable, sandbox_options
 from bulkremove.cli.listing_commands import MANY_CALLS, report_waits
 from bulkremove.cli.nightly_commands import chosen_nights
+from bulkremove.domain.audit_acts import AuditAct
 from bulkremove.domain.plural import pluralize
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def leavers(
         facts = {"employees": found.employees, "leavers": len(found.leavers.leavers), "enrolments": len(found.rows)}
         if accept_fewer:
             await app.leavers.accept_number(found)
-        await app.record(this_person(), "leavers", **facts, **({"accepted_fewer": True} if accept_fewer else {}))
+        await app.record(this_person(), AuditAct.LEAVERS, **facts, **({"accepted_fewer": True} if accept_fewer else {}))
         return found, app.settings.is_sandbox
 
     found, is_sandbox = screen.call(look, sandbox=sandbox, speed=speed)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bulkremove.cli.console import Screen, json_option, options, sandbox_options
+from bulkremove.domain.audit_acts import AuditAct
 from bulkremove.domain.ids import is_id
 from bulkremove.domain.plural import pluralize
 
@@ -152,7 +153,7 @@ def roster(
                 screen.info(f"{len(batches)} batches: {calls} calls or more, {minutes:.0f} minutes at the limit.")
             rosters = [await lists.roster(course, one) for one in batches]
         learners = sum(len(one.learners) for one in rosters)
-        await app.record(this_person(), "roster", course=course, batches=len(rosters), learners=learners)
+        await app.record(this_person(), AuditAct.ROSTER, course=course, batches=len(rosters), learners=learners)
         return rosters, app.settings.is_sandbox
 
     rosters, is_sandbox = screen.call(look, sandbox=sandbox, speed=speed)

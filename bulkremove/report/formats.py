@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bulkremove.domain.errors import ReportFailed
-from bulkremove.domain.row import Roles
 from bulkremove.domain.table import REPORT_COLUMNS
 from bulkremove.report.tables import escape_formula, id_cell, replace_unwritable
 from bulkremove.report.workbook import write_table
 
-ReportWriter = Callable[[BinaryIO, Sequence[str], Roles, Iterable[Sequence[str]]], None]
+ReportWriter = Callable[[BinaryIO, Sequence[str], Iterable[int], Iterable[Sequence[str]]], None]
+"""Writes a header and rows; the numbers are the columns of ids, which stay exact."""
 
 
-def write_csv(file: BinaryIO, header: Sequence[str], roles: Roles, rows: Iterable[Sequence[str]]) -> None:
+def write_csv(file: BinaryIO, header: Sequence[str], roles: Iterable[int], rows: Iterable[Sequence[str]]) -> None:
     """Write CSV in UTF-8 with a BOM and CRLF, all cells quoted. ``roles``: the columns of the ids, which stay exact."""
     ids = set(roles)
     file.write(codecs.BOM_UTF8)
@@ -38,7 +38,7 @@ class _Utf8:
         return self._file.write(text.encode())
 
 
-def write_jsonl(file: BinaryIO, header: Sequence[str], roles: Roles, rows: Iterable[Sequence[str]]) -> None:
+def write_jsonl(file: BinaryIO, header: Sequence[str], roles: Iterable[int], rows: Iterable[Sequence[str]]) -> None:
     """Write one JSON object a line. ``cells`` holds [name, text] pairs, since two columns may have one name."""
     is_report = tuple(header[-len(REPORT_COLUMNS) :]) == tuple(REPORT_COLUMNS)  # else the input's own columns alone
     width = len(header) - len(REPORT_COLUMNS) * is_report

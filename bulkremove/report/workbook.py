@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from bulkremove.domain.attempt import Outcome
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.job import Job
-from bulkremove.domain.row import Roles, Status
+from bulkremove.domain.row import Status
 from bulkremove.domain.status_words import STATUS_WORDS, label_of
 from bulkremove.domain.table import REPORT_COLUMNS, RESULT_COLUMNS, SUMMARY_SHEET, SUMMARY_TITLE
 from bulkremove.platform.local_time import local
@@ -163,7 +163,7 @@ def _moment(at: Epoch | None) -> str:
     return "" if at is None else replace_unwritable(f"{local(at):%Y-%m-%d %H:%M:%S %Z}")
 
 
-def write_table(file: BinaryIO, header: Sequence[str], roles: Roles, rows: Iterable[Sequence[str]]) -> None:
+def write_table(file: BinaryIO, header: Sequence[str], roles: Iterable[int], rows: Iterable[Sequence[str]]) -> None:
     """Write a workbook with text cells only, so that no id is rounded and no cell is a formula."""
     with opened_workbook(file) as book:
         text = book.add_format({"num_format": TEXT_FORMAT})

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from aiohttp import web
 
 from bulkremove.app import App
+from bulkremove.domain.audit_acts import AuditAct
 from bulkremove.domain.errors import UserError
 from bulkremove.domain.permissions import ALL_ACCOUNTS, Access, Permission, Role
 from bulkremove.storage.interface.users import Token
@@ -124,7 +125,7 @@ class AccessPages:
         whose = self._sessions.end_of_any(request[SESSION], _text(form, "session"))
         if whose is None:
             return await self._page(request, error="This session has ended already.")
-        await self._app.record(person(request).name, "session_ended", user=whose)
+        await self._app.record(person(request).name, AuditAct.SESSION_ENDED, user=whose)
         raise web.HTTPSeeOther("/settings/access")
 
     async def _page(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from bulkremove.app import App
+from bulkremove.domain.audit_acts import AuditAct
 from bulkremove.domain.errors import UserError
 from bulkremove.web.responses import page, read_form
 from bulkremove.web.routes import FORM, SESSION, SOURCE, Route, Scope, person
@@ -66,7 +67,7 @@ class AccountPages:
         """End another session of the person. Raises HTTPNotFound for one that has ended or is somebody else's."""
         if not self._sessions.end(request[SESSION], request.match_info["session"]):
             raise web.HTTPNotFound(text="This session has ended already.")
-        await self._app.record(person(request).name, "session_ended")
+        await self._app.record(person(request).name, AuditAct.SESSION_ENDED)
         raise web.HTTPSeeOther("/account")
 
     def _page(self, request: web.Request, error: str = "", *, status: int = 200) -> web.Response:

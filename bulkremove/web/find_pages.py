@@ -9,6 +9,7 @@ from aiohttp import web
 
 from bulkremove.app import App
 from bulkremove.app.chosen_people import check_of, chosen
+from bulkremove.domain.audit_acts import AuditAct
 from bulkremove.domain.errors import BulkremoveError
 from bulkremove.domain.ids import is_id
 from bulkremove.domain.listing import Batch, Course, Roster
@@ -94,7 +95,7 @@ class FindPages:
         if not problem:
             listed = sum(len(roster.learners) for roster in rosters)
             facts = {"course": course, "batches": len(rosters), "learners": listed, "account": account}
-            await self._app.record(who.name, "roster", **facts)
+            await self._app.record(who.name, AuditAct.ROSTER, **facts)
         context |= {"rosters": rosters, "problem": problem}
         return page("find_learners.html", request, context)
 
@@ -117,7 +118,7 @@ class FindPages:
         check = check_of(preview.plan, rosters)
         upload = self._uploads.add_table(table, check, generation, account=account, by=by, seen=seen)
         facts = {"name": upload.name, "course": course, "batches": len(rosters), "rows": len(table), "account": account}
-        await self._app.record(by, "chose", **facts)
+        await self._app.record(by, AuditAct.CHOSE, **facts)
         raise web.HTTPSeeOther(f"/uploads/{upload.id}")
 
     async def _courses(self, account: str, text: str) -> Sequence[Course]:

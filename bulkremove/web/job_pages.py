@@ -23,12 +23,9 @@ from bulkremove.web.responses import download, page, page_number, parse_number, 
 from bulkremove.web.routes import FORM, Route, Scope, person
 from bulkremove.web.uploads import Uploads
 
-AUDIT_ENTRIES = 200
-"""Entries of the audit log that its page shows, the newest."""
-
 
 class JobPages:
-    """The handlers of the pages of a job and of the audit log."""
+    """The handlers of the pages of a job."""
 
     def __init__(
         self, app: App, supervisor: JobSupervisor, uploads: Uploads, lookups: Lookups, live: LiveUpdates
@@ -52,7 +49,6 @@ class JobPages:
             Route("POST", "/jobs/{job}/notes", self.add_note, Scope.JOB, Permission.APPROVE, FORM),
             Route("POST", "/jobs/{job}/wordings", self.accept_wording, Scope.JOB, Permission.APPROVE, FORM),
             Route("POST", "/jobs/{job}/wordings/withdraw", self.withdraw_wording, Scope.JOB, Permission.APPROVE, FORM),
-            Route("GET", "/audit", self.audit, Scope.SOME, Permission.AUDIT),
         ]
 
     async def job(self, request: web.Request) -> web.StreamResponse:
@@ -176,13 +172,6 @@ class JobPages:
         number = parse_number(str(form.get("number", "")), 0)
         await self._app.wordings.withdraw(number, job=job, by=person(request).name)
         return _back_to(job)
-
-    async def audit(self, request: web.Request) -> web.StreamResponse:
-        """Show the newest entries of the audit log about the person's accounts, and whether its chain is intact."""
-        audited = person(request).audited
-        verified = await self._app.audit.verify() if audited.is_all else None
-        context = {"entries": await self._app.audit.newest(AUDIT_ENTRIES, audited), "verified": verified}
-        return page("audit.html", request, context)
 
     async def _job(self, request: web.Request) -> Job:
         return await self._app.jobs.find(request.match_info["job"])

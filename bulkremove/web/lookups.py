@@ -14,6 +14,7 @@ from aiohttp import web
 
 from bulkremove.app import App
 from bulkremove.app.matching import resolve
+from bulkremove.domain.audit_acts import AuditAct
 from bulkremove.domain.errors import BulkremoveError, FileRefused, PlanNotReady, ReadFailed
 from bulkremove.domain.permissions import Permission
 from bulkremove.web.fair_share import FairShare
@@ -199,7 +200,7 @@ class Lookups:
             "identity_mismatch": len(mismatched),
             "account": upload.account,
         }
-        await self._app.record(by, "check", **facts)
+        await self._app.record(by, AuditAct.CHECK, **facts)
 
     async def _find_ids(self, upload: Upload, app: App) -> None:
         """Find the ids of a file that has none, from Zoho's lists. Raises FileRefused, ReadFailed and others."""

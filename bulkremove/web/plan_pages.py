@@ -16,6 +16,7 @@ from bulkremove.app.consent import is_same_person
 from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.app.matching import has_names
 from bulkremove.app.reenrolments import undo_text
+from bulkremove.domain.audit_acts import AuditAct
 from bulkremove.domain.enrolment_check import EnrolmentCheck
 from bulkremove.domain.errors import ActionRefused, CapExceeded
 from bulkremove.domain.flags import Flag
@@ -183,7 +184,7 @@ class PlanPages:
             await asyncio.to_thread(write_plan, path, preview.plan)
             await self._app.record(
                 person(request).name,
-                "plan_taken",
+                AuditAct.PLAN_TAKEN,
                 name=upload.name,
                 plan=preview.plan.hash,
                 account=upload.account,
@@ -246,7 +247,7 @@ async def confirm(
         job_id, is_new = await uploads.confirm(upload, submit, by=by)
     except ActionRefused as refused:
         why = without_ids(refused.message)
-        await app.record(by, "confirmation_refused", name=upload.name, why=why, account=upload.account)
+        await app.record(by, AuditAct.CONFIRMATION_REFUSED, name=upload.name, why=why, account=upload.account)
         raise
     if is_new:
         supervisor.start(await app.jobs.find(job_id), by=by)

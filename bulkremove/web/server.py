@@ -19,6 +19,7 @@ from bulkremove.app import App, Stop
 from bulkremove.app.audit_text import facts_in_words
 from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.config import Settings
+from bulkremove.domain.audit_acts import act_in_words
 from bulkremove.domain.errors import SettingsError
 from bulkremove.domain.hosts import is_loopback
 from bulkremove.domain.job import EndReason
@@ -33,6 +34,7 @@ from bulkremove.web import filters
 from bulkremove.web.access_pages import AccessPages
 from bulkremove.web.account_pages import AccountPages
 from bulkremove.web.api import Api
+from bulkremove.web.audit_pages import AuditPages
 from bulkremove.web.connections import listening
 from bulkremove.web.error_pages import error_middleware
 from bulkremove.web.events import LiveUpdates
@@ -79,6 +81,7 @@ def make_site(
         *PutBackPages(app, uploads, lookups).routes(),
         *JobPages(app, supervisor, uploads, lookups, live).routes(),
         *live.routes(),
+        *AuditPages(app).routes(),
         *SettingsPages(app).routes(),
         *AccessPages(app, sessions, reauthentication).routes(),
         *ZohoAccountPages(app, reauthentication).routes(),
@@ -125,6 +128,7 @@ def _add_templates(site: web.Application, app: App, sessions: Sessions) -> None:
         label=label_of,
         meaning=meaning_of,
         name=filters.name,
+        act_words=act_in_words,
         pluralize=pluralize,
         facts=facts_in_words,
     )

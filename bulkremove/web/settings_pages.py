@@ -8,6 +8,7 @@ from bulkremove.app import App
 from bulkremove.app.doctor import checks
 from bulkremove.app.notices import Outbox
 from bulkremove.app.setting_checks import setting_values
+from bulkremove.domain.audit_acts import AuditAct
 from bulkremove.domain.errors import BulkremoveError
 from bulkremove.domain.permissions import Permission
 from bulkremove.domain.plural import pluralize
@@ -52,7 +53,7 @@ class SettingsPages:
                     f"sent to {pluralize(addresses, 'address', 'addresses')}." if addresses else "it has no addresses."
                 )
                 told.append((f"Night {night.name}: {where}", addresses > 0))
-        await self._app.record(person(request).name, "notice_tested", nights=sum(arrived for _, arrived in told))
+        await self._app.record(person(request).name, AuditAct.NOTICE_TESTED, nights=sum(arrived for _, arrived in told))
         return self._page(request, told=told or [("No night is set up here, and only nights send notices.", False)])
 
     def _page(self, request: web.Request, **context: object) -> web.Response:

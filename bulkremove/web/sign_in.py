@@ -7,6 +7,7 @@ from pathlib import Path
 from aiohttp import web
 
 from bulkremove.app import App
+from bulkremove.domain.audit_acts import AuditAct
 from bulkremove.web.responses import page, read_form
 from bulkremove.web.routes import FORM, HEALTH, SESSION, SOURCE, Route, Scope, person
 from bulkremove.web.security import Address
@@ -104,7 +105,7 @@ class LoginPages:
     async def sign_out(self, request: web.Request) -> web.StreamResponse:
         """End the session."""
         self._sessions.close(request[SESSION])
-        await self._app.record(person(request).name, "signed_out")
+        await self._app.record(person(request).name, AuditAct.SIGNED_OUT)
         if not self._sessions.users:
             return page("error.html", request, {"message": SIGNED_OUT, "status": 403, "person": None})
         redirect = web.HTTPSeeOther("/sign-in", headers={"Clear-Site-Data": '"cache", "storage"'})

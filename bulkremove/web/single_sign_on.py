@@ -14,6 +14,7 @@ from aiohttp import web
 from multidict import CIMultiDictProxy
 
 from bulkremove.app import App
+from bulkremove.domain.audit_acts import AuditAct
 from bulkremove.domain.permissions import Access
 from bulkremove.web.routes import Person
 
@@ -68,4 +69,4 @@ class SignOn:
         now, before = self._clock(), self._seen.get(name)
         self._seen[name] = access, now
         if before is None or before[0] != access or now - before[1] > AWAY_SECONDS:
-            await app.record(name, "signed_in", role=str(access), sign_on=True)
+            await app.record(name, AuditAct.SIGNED_IN, role=str(access), sign_on=True)

@@ -15,6 +15,7 @@ from dataclasses import replace
 from aiohttp import web
 
 from bulkremove.app import App, Preview
+from bulkremove.domain.audit_acts import AuditAct
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.enrolment_check import EnrolmentCheck
 from bulkremove.domain.errors import FileRefused, PlanNotReady
@@ -66,7 +67,7 @@ class Uploads:
     async def _received(self, request: web.Request, file: IncomingFile) -> Upload:
         by, seen = person(request).name, person(request).seen
         upload = Upload(self._new_id(), file.name, file.account, seen, [by], Epoch(time.time()), path=file.path)
-        await self._app.record(by, "uploaded", name=file.name, bytes=file.size, account=file.account)
+        await self._app.record(by, AuditAct.UPLOADED, name=file.name, bytes=file.size, account=file.account)
         return self._add(upload)
 
     def add_retry(self, job: str, *, account: str, unknown_checked: bool, source: str, by: str) -> Upload:
@@ -106,7 +107,7 @@ class Uploads:
             if upload.job is not None:
                 return
             self._delete(upload)
-        await self._app.record(by, "discarded", name=upload.name, account=upload.account)
+        await self._app.record(by, AuditAct.DISCARDED, name=upload.name, account=upload.account)
 
     async def preview(self, upload: Upload, *, by: str) -> Preview:
         """Return the upload's plan to be shown, read again if it is not in memory. Raises FileRefused.
@@ -144,7 +145,7 @@ class Uploads:
             await self.save(upload)
         plan = self.plans.hash_of(upload)
         await self._app.record(
-            by, "included_mismatched", name=upload.name, rows=len(rows), plan=plan, account=upload.account
+            by, AuditAct.INCLUDED_MISMATCHED, name=upload.name, rows=len(rows), plan=plan, account=upload.account
         )
 
     async def read_as(self, upload: Upload, options: ReadOptions, *, include_open: bool = False, by: str) -> None:
@@ -168,7 +169,7 @@ class Uploads:
         values: dict[str, object] = {"sheet": options.sheet, "columns": dict(options.columns)}
         values |= {"hidden": options.hidden.value, "include_open": include_open}
         values |= {"plan": self.plans.hash_of(upload), "account": upload.account}
-        await self._app.record(by, "read", name=upload.name, **values)
+        await self._app.record(by, AuditAct.READ, name=upload.name, **values)
 
     async def confirm(
         self, upload: Upload, submit: Callable[[Preview], Awaitable[str]], *, by: str

@@ -10,6 +10,7 @@ from bulkremove.app import App
 from bulkremove.app.doctor import account_checks
 from bulkremove.app.login import log_in, log_out
 from bulkremove.app.results import Check
+from bulkremove.domain.audit_acts import AuditAct
 from bulkremove.domain.data_centers import DATA_CENTERS
 from bulkremove.domain.errors import BulkremoveError, SettingsError
 from bulkremove.domain.hosts import SANDBOX_HOST
@@ -71,7 +72,7 @@ class ZohoAccountPages:
             kept = {name: given[name] for name in ("name", "dc", "organization", "client_id")}
             return self._page(request, error=error.page_text, given=kept)
         facts = {"account": given["name"], "dc": given["dc"], "organization": given["organization"]}
-        await self._app.record(person(request).name, "account_connected", **facts)
+        await self._app.record(person(request).name, AuditAct.ACCOUNT_CONNECTED, **facts)
         return self._page(request, told=sentences)
 
     async def test(self, request: web.Request) -> web.StreamResponse:
@@ -96,7 +97,7 @@ class ZohoAccountPages:
             sentences = await while_awaited(request, log_out(self._app.context, self._app.users, name, by=by))
         except BulkremoveError as error:
             return self._page(request, error=error.page_text)
-        await self._app.record(by, "account_disconnected", account=name)
+        await self._app.record(by, AuditAct.ACCOUNT_DISCONNECTED, account=name)
         return self._page(request, told=sentences)
 
     def _check(self, given: Mapping[str, str]) -> None:

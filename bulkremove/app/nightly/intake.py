@@ -33,6 +33,7 @@ from bulkremove.app.notices import Outbox
 from bulkremove.app.plans import Plans
 from bulkremove.app.results import Preview
 from bulkremove.config.source_kind import LEAVERS
+from bulkremove.domain.audit_acts import AuditAct
 from bulkremove.domain.clock import DAY_SECONDS, Epoch, later, seconds_between
 from bulkremove.domain.command_text import joined
 from bulkremove.domain.errors import FileRefused, SourceFailed
@@ -326,7 +327,7 @@ class Intake:
         body = f"{name} is held, and nothing of it was sent. {notice_text or why}"
         await self._outbox.add(f"held:{notice_key}", f"held: {name}. Look at the file", body)
         whose = {"host": self._context.settings.host, "account": self._context.settings.account}
-        await self._context.record(NIGHTLY_RUN, "held", name=name, night=self._night.name, **whose)
+        await self._context.record(NIGHTLY_RUN, AuditAct.HELD, name=name, night=self._night.name, **whose)
         inbox.move_to(path, inbox.held_folder)
         result.hold(name, why)
 

@@ -16,6 +16,7 @@ from bulkremove.app.notices import Outbox
 from bulkremove.app.protected_list import protected_learners
 from bulkremove.app.results import RunResult
 from bulkremove.app.runs import Runs
+from bulkremove.domain.audit_acts import AuditAct
 from bulkremove.domain.clock import later
 from bulkremove.domain.errors import ActionRefused, BulkremoveError, FileRefused, JobBusy, SettingsError
 from bulkremove.domain.event_names import EventName
@@ -88,7 +89,7 @@ class NightlyJobs:
         )
         key = f"review:{job.id}:{await self._run_count(job.id)}"
         notices = self._outbox.notices(key, f"needs review: {job.source}. Approve or cancel it", text)
-        act = Act(NIGHTLY_RUN, "held", {"job": job.id}, now)
+        act = Act(NIGHTLY_RUN, AuditAct.HELD, {"job": job.id}, now)
         with suppress(JobBusy):  # a person has begun to run it: with their own consent
             async with self._storage.claims.hold(job.id):
                 with suppress(FileRefused, SettingsError):  # a list that can't be read holds the run itself

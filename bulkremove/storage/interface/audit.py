@@ -43,10 +43,13 @@ class AuditLog(Protocol):
         """Add entries, in this order."""
         ...
 
-    async def newest(self, limit: int, accounts: AccountSet) -> list[AuditEntry]:
+    async def newest(
+        self, limit: int, accounts: AccountSet, *, act: str = "", text: str = "", offset: int = 0
+    ) -> list[AuditEntry]:
         """The newest entries about these accounts, the newest first; those about no account are for all accounts only.
 
-        An entry is about the account that its facts name, or whose job they name.
+        An entry is about the account that its facts name, or whose job they name. ``act``: only this one; ``text``:
+        only those whose actor or facts hold it, ignoring case; ``offset``: how many of them to pass over.
         """
         ...
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bulkremove.domain.audit_acts import AuditAct
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.event_names import EventName
 from bulkremove.domain.plan import OtherJob
@@ -12,10 +13,10 @@ from bulkremove.domain.plan import OtherJob
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """An entry for the audit log. ``act``: a stable name; ``facts``: names, numbers and hashes, never a cell's text."""
+    """An entry for the audit log. ``facts``: names, numbers and hashes, never a cell's text."""
 
     actor: str
-    act: str
+    act: AuditAct
     facts: Mapping[str, object]
     at: Epoch
 

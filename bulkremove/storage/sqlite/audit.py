@@ -31,9 +31,13 @@ class SqliteAudit:
     async def append(self, *acts: Act) -> None:
         await self._database.write(lambda transaction: write_records(transaction, acts))
 
-    async def newest(self, limit: int, accounts: AccountSet) -> list[AuditEntry]:
+    async def newest(
+        self, limit: int, accounts: AccountSet, *, act: str = "", text: str = "", offset: int = 0
+    ) -> list[AuditEntry]:
+        filters = {"act": act, "text": text.casefold(), "limit": limit, "offset": offset, **account_values(accounts)}
+
         def find(reader: Reader) -> Sequence[AuditEntry]:
-            rows = reader.execute(_AUDIT.newest_entries, limit=limit, **account_values(accounts))
+            rows = reader.execute(_AUDIT.newest_entries, **filters)
             return [
                 AuditEntry(number, at, actor, act, json.loads(facts), stored_hash)
                 for number, at, actor, act, facts, stored_hash in rows

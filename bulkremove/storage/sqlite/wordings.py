@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 
 from bulkremove.domain.attempt import LookupResult, Note
+from bulkremove.domain.audit_acts import AuditAct
 from bulkremove.domain.event_names import EventName
 from bulkremove.domain.wording import Wording
 from bulkremove.storage.interface.records import Act, JobEvent, Record
@@ -83,7 +84,7 @@ def withdraw_refuted(transaction: Transaction, job_id: str, position: int, row_n
         facts = {"number": number, "job": job_id, "row": row_number, "reason": "still_there"}
         why = f"The learner of row {row_number} of job {job_id} is still there, as {note.author} noted"
         elsewhere = f"{note.author} noted for another account that a learner with this answer is still there"
-        act = Act(note.author, "wording_withdrawn", facts, note.at)
+        act = Act(note.author, AuditAct.WORDING_WITHDRAWN, facts, note.at)
         _withdraw(transaction, number, why, act, of_job=job_id, elsewhere=elsewhere)
 
 

@@ -9,11 +9,13 @@ SELECT id, hash FROM audit ORDER BY id DESC LIMIT 1;
 INSERT INTO audit (id, at, actor, act, facts, hash) VALUES (:id, :at, :actor, :act, :facts, :hash);
 
 -- name: newest_entries
--- The newest entries about some accounts, or all entries, the newest first.
+-- The newest entries about some accounts, or all entries, the newest first; of one act and with a text, if these are given.
 SELECT id, at, actor, act, facts, hash FROM audit
-WHERE :every_account OR facts ->> '$.account' IN (SELECT value FROM json_each(:accounts))
-    OR facts ->> '$.job' IN (SELECT id FROM job WHERE account IN (SELECT value FROM json_each(:accounts)))
-ORDER BY id DESC LIMIT :limit;
+WHERE (:every_account OR facts ->> '$.account' IN (SELECT value FROM json_each(:accounts))
+    OR facts ->> '$.job' IN (SELECT id FROM job WHERE account IN (SELECT value FROM json_each(:accounts))))
+    AND :act IN ('', act) AND (:text = '' OR holds(json_array(actor), :text) OR EXISTS (
+        SELECT 1 FROM json_tree(facts) WHERE holds(json_array(CAST(coalesce(atom, '') AS TEXT)), :text)))
+ORDER BY id DESC LIMIT :limit OFFSET :offset;
 
 -- name: page_of_entries
 -- The entries with a higher number.
