@@ -30,7 +30,7 @@ from bulkremove.domain.errors import (
 )
 from bulkremove.domain.event_names import EventName
 from bulkremove.domain.ids import new_job_id, without_ids
-from bulkremove.domain.job import BATCH_NAMES, OVER_CAP, FrontEnd, Job, JobState
+from bulkremove.domain.job import BATCH_NAMES, EXPECT_MISSING, OVER_CAP, FrontEnd, Job, JobState
 from bulkremove.domain.permissions import AccountSet
 from bulkremove.domain.plan import OtherJob, Plan, in_words
 from bulkremove.domain.row import Removal
@@ -71,6 +71,7 @@ class Confirmations:
         claim: AsyncExitStack | None = None,
         idempotency_key: str = "",
         upload: str = "",
+        expect_missing: bool = False,
     ) -> Job:
         """Store a confirmed plan as a job, whose report goes to ``folder`` or is the file ``report``.
 
@@ -81,7 +82,8 @@ class Confirmations:
         ``prepared_by``: everybody who uploaded the file or chose how it is read; ``by`` confirms the plan. ``claim``:
         keeps the job's claim for ``Runs.run``, so that no server resumes the job in between. ``idempotency_key``: kept
         with the job, so that a program that repeats its request finds it. ``upload``: the plan's id on the page, kept
-        with it so that its address leads to the job.
+        with it so that its address leads to the job. ``expect_missing``: its runs go on even if Zoho knows none of the
+        first learners.
         """
         if preview.refusal and not (consent.over_cap and isinstance(preview.refusal, CapExceeded)):
             raise preview.refusal
@@ -122,6 +124,8 @@ class Confirmations:
                 over_cap = await self._check_unclaimed(preview, may_exceed=bool(consent.over_cap))
                 if idempotency_key:
                     job = replace(job, options={**job.options, "idempotency_key": idempotency_key})
+                if expect_missing:
+                    job = replace(job, options={**job.options, EXPECT_MISSING: "yes"})
                 if upload:
                     job = replace(job, options={**job.options, "upload": upload})
                 if consent.compared:

@@ -102,8 +102,10 @@ class JobSupervisor:
                 resumed.append(job)
         return resumed, need_review
 
-    async def resume(self, job_id: str, *, by: str, rows_reviewed: int | None) -> Job:
+    async def resume(self, job_id: str, *, by: str, rows_reviewed: int | None, expect_missing: bool = False) -> Job:
         """Resume a job in the background. ``rows_reviewed``: the number of rows left that the person saw, if any.
+
+        ``expect_missing``: this run goes on even if Zoho knows none of the first learners.
 
         Raises ActionRefused when nothing is left, or when the job needs review and that is not its number of rows.
         """
@@ -125,16 +127,17 @@ class JobSupervisor:
             now=self._context.clock.wall(),
             front_end=FrontEnd.PAGE,
         )
-        self.start(job, by=by, rows_reviewed=rows_reviewed)
+        self.start(job, by=by, rows_reviewed=rows_reviewed, expect_missing=expect_missing)
         return job
 
-    def start(self, job: Job, *, by: str, rows_reviewed: int | None = None) -> None:
+    def start(self, job: Job, *, by: str, rows_reviewed: int | None = None, expect_missing: bool = False) -> None:
         """Run a job in the background; nothing happens when it runs already."""
         if job.id in self._tasks:
             return
         self.failures.pop(job.id, None)
         self._running[job.id] = RunningJob(job)
-        self._tasks[job.id] = asyncio.create_task(self._run(job, self._running[job.id], by, rows_reviewed))
+        run = self._run(job, self._running[job.id], by, rows_reviewed, expect_missing)
+        self._tasks[job.id] = asyncio.create_task(run)
 
     async def run_nightly_job(
         self, job_id: str, *, runs: Runs, stop: Stop, by: str, open_until: Epoch | None, one_at_a_time: bool
@@ -227,7 +230,9 @@ class JobSupervisor:
             running.stop.request(why, code, auto_resumable=code is EndReason.SERVER_STOPPED)
             await asyncio.wait([self._tasks[job_id]])
 
-    async def _run(self, job: Job, running: RunningJob, by: str, rows_reviewed: int | None) -> None:
+    async def _run(
+        self, job: Job, running: RunningJob, by: str, rows_reviewed: int | None, expect_missing: bool
+    ) -> None:
         job_id = job.id
         try:
             await self._runs.run(
@@ -237,6 +242,7 @@ class JobSupervisor:
                 by=by,
                 front_end=FrontEnd.PAGE,
                 rows_reviewed=rows_reviewed,
+                expect_missing=expect_missing,
             )
         except BulkremoveError as error:
             self.failures[job_id] = error.page_text

@@ -69,8 +69,9 @@ class Runs:
     ) -> RunResult:
         """Send the pending rows of a job and write its report, whose file is reserved before the first removal.
 
-        ``expect_missing``: go on even if Zoho knows none of the first learners. While ``must_yield`` returns true, no
-        new row is begun. ``claimed``: the caller holds the job's claim already. ``front_end``: what runs the job.
+        ``expect_missing``: go on even if Zoho knows none of the first learners, as the job may say itself. While
+        ``must_yield`` returns true, no new row is begun. ``claimed``: the caller holds the job's claim already.
+        ``front_end``: what runs the job.
         ``rows_reviewed``: the number of rows left that a person saw, if the job needs review; a nightly run has looked
         at the job's age by its own rule. ``open_until``: when the time window of a nightly run ends.
         ``one_at_a_time``: no row is begun while another one waits for its answer.
@@ -144,7 +145,7 @@ class Runs:
                         stop=stop,
                         on_progress=on_progress,
                         must_yield=must_yield,
-                        expect_missing=expect_missing,
+                        expect_missing=expect_missing or job.expects_missing,
                         is_protected=is_protected,
                         first_row_alone=FIRST_ROW_ALONE.format(job.words.noun) if is_canary else "",
                         open_until=open_until,

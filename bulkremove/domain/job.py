@@ -31,6 +31,8 @@ CLOCK_STEP_SECONDS = 60.0
 
 OVER_CAP = "over_cap"
 """The option of a job that holds why it may exceed a cap."""
+EXPECT_MISSING = "expect_missing"
+"""The option of a job whose learners may be gone already, so that it goes on if Zoho knows none of the first ones."""
 BATCH_NAMES = "batch_names"
 """The option of a job that holds the names of its batches, as JSON: lists of course, batch and name."""
 
@@ -247,6 +249,11 @@ class Job:
     def batch_names(self) -> Mapping[tuple[str, str], str]:
         """The names of its batches by (course, batch), as far as they were known when it was planned."""
         return {(course, batch): name for course, batch, name in json.loads(self.options.get(BATCH_NAMES, "[]"))}
+
+    @property
+    def expects_missing(self) -> bool:
+        """Whether a person said that its learners may be gone already."""
+        return EXPECT_MISSING in self.options
 
     @property
     def doubtful_ids(self) -> int:

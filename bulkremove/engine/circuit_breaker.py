@@ -226,7 +226,7 @@ def _run_end(breaker: Breaker, response: Response) -> RunEnd | None:
             return RunEnd(
                 f"Zoho knew none of the first {MAX_LEADING_NOT_FOUND} learners: wrong organisation, wrong columns, or "
                 "employee record numbers instead of learner ids? If they are expected to be gone, "
-                "say so to the command that resumes the job."
+                "say so when you resume the job."
             )
     return None
 

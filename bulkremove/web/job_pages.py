@@ -95,7 +95,10 @@ class JobPages:
         form = await read_form(request)
         rows = str(form.get("rows", "")).strip().replace(",", "")
         job = await self._supervisor.resume(
-            request.match_info["job"], by=person(request).name, rows_reviewed=parse_number(rows, -1) if rows else None
+            request.match_info["job"],
+            by=person(request).name,
+            rows_reviewed=parse_number(rows, -1) if rows else None,
+            expect_missing="expect_missing" in form,
         )
         return _back_to(job)
 

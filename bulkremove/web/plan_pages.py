@@ -29,6 +29,7 @@ from bulkremove.domain.plan import PlannedRow
 from bulkremove.domain.roster_notes import mismatch_text
 from bulkremove.domain.row import Status
 from bulkremove.domain.table import SANDBOX_MARK, column_letter
+from bulkremove.engine.circuit_breaker import MAX_LEADING_NOT_FOUND
 from bulkremove.platform.secure_files import private_folder
 from bulkremove.reading.chosen_rows import VALUE_WORDS
 from bulkremove.reading.columns import possible_matches
@@ -139,6 +140,7 @@ class PlanPages:
         checks = self._uploads.plans.app_of(upload).enrolment_checks
         context |= {"check": preview.check, "mismatched": mismatched_rows(preview), "cost": checks.cost(plan)}
         context |= {"sent_mismatched": plan.sent_mismatched, "mismatch_text": mismatch_text, "most": MAX_MISMATCHED}
+        context |= {"leading": MAX_LEADING_NOT_FOUND}
         context |= {"is_over_cap": isinstance(preview.refusal, CapExceeded)}
         context |= {"people": people_by_row(preview, rows), "undo_text": undo_text(plan, PUT_BACK)}
         flags = preview.check.flag_texts(plan) if preview.check else []
@@ -204,7 +206,15 @@ class PlanPages:
         if reason:
             check_permission(request, Permission.EXCEED, upload.account)
         consent = Consent(plan_hash=str(form.get("plan", "")), removals=number, compared=compared, over_cap=reason)
-        job_id, _ = await confirm(self._app, self._supervisor, self._uploads, upload, consent, by=person(request).name)
+        job_id, _ = await confirm(
+            self._app,
+            self._supervisor,
+            self._uploads,
+            upload,
+            consent,
+            by=person(request).name,
+            expect_missing="expect_missing" in form,
+        )
         raise web.HTTPSeeOther(f"/jobs/{job_id}")
 
     async def discard(self, request: web.Request) -> web.StreamResponse:
@@ -226,8 +236,12 @@ async def confirm(
     *,
     by: str,
     idempotency_key: str = "",
+    expect_missing: bool = False,
 ) -> tuple[str, bool]:
-    """Store an upload's plan as a job and start it; return its id and whether it is new. Raises ActionRefused."""
+    """Store an upload's plan as a job and start it; return its id and whether it is new. Raises ActionRefused.
+
+    ``expect_missing``: it goes on even if Zoho knows none of the first learners.
+    """
 
     async def submit(preview: Preview) -> str:
         reports = private_folder(app.settings.home / "reports")
@@ -240,6 +254,7 @@ async def confirm(
             front_end=FrontEnd.PAGE,
             idempotency_key=idempotency_key,
             upload=upload.id,
+            expect_missing=expect_missing,
         )
         return job.id
 

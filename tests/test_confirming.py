@@ -1,4 +1,4 @@
-"""A plan over a cap: an admin may confirm this very one with a reason, and nobody else."""
+"""What a person says when confirming: why a plan may exceed a cap, and that its learners may be gone already."""
 
 from __future__ import annotations
 
@@ -123,3 +123,36 @@ async def test_once_it_was_paused_what_is_left_waits_for_the_cap_again(tmp_path:
         await ada.post(f"/jobs/{job_id}/resume")
         await until(lambda: job_id in one.supervisor.failures)
         assert "Or cancel it, and let an admin confirm what it has not sent." in one.supervisor.failures[job_id]
+
+
+# --- learners who may be gone already ---------------------------------------------------------------------------
+
+
+async def test_a_job_whose_learners_are_gone_goes_on_where_a_person_expected_that(tmp_path: Path) -> None:
+    async with site(tmp_path, max_removals=100) as one, signed_in(one, "ada") as ada:
+        plan = await ada.upload(triples(25, first=5000))
+        assert 'name="expect_missing"' in plan.text
+        counts = await ended(one, await confirm(ada, plan, number="25", expect_missing="yes"))
+        assert 25 == counts[Status.NOT_FOUND]
+
+
+async def test_else_it_pauses_at_once_and_is_resumed_with_that_word(tmp_path: Path) -> None:
+    async with site(tmp_path, max_removals=100) as one, signed_in(one, "ada") as ada:
+        done = await confirm(ada, await ada.upload(triples(25, first=5000)), number="25")
+        job_id = done.url.rpartition("/")[2]
+
+        async def is_paused() -> bool:
+            return (await one.app.jobs.find(job_id)).state == "paused"
+
+        await until(is_paused)
+        await until(lambda: one.supervisor.running(job_id) is None)
+        shown = await ada.get(f"/jobs/{job_id}")
+        assert "If they are expected to be gone, say so when you resume the job." in shown.text
+        assert 'name="expect_missing"' in shown.text
+        await ada.post(f"/jobs/{job_id}/resume", expect_missing="yes")
+        assert 25 == (await ended(one, done))[Status.NOT_FOUND]
+
+
+async def test_a_short_plan_asks_nothing_about_learners_who_are_gone(tmp_path: Path) -> None:
+    async with site(tmp_path, max_removals=100) as one, signed_in(one, "ada") as ada:
+        assert 'name="expect_missing"' not in (await ada.upload(triples(10))).text
