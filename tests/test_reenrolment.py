@@ -354,14 +354,36 @@ async def opposed(one: Home, *, how: str) -> tuple[Job, Job]:
     if how == "planned before the removal":
         await one.run(removed_by)
     one.enrolled.add(Removal(COURSE, BATCH, learner(0)))  # by hand, under the old id
+    if how == "by hand":
+        with closing(sqlite3.connect(one.folder / "home" / "journal.db")) as journal, journal:
+            journal.execute("UPDATE row SET person = NULL WHERE job = ?", (removed_by.id,))
     back = await one.put_back(removed_by, check=how == "already in the batch")
     if how in ("already in the batch", "refused"):
         await one.run(back)
+    if how in ("stopped", "cancelled"):
+        with closing(sqlite3.connect(one.folder / "home" / "journal.db")) as journal, journal:
+            journal.execute("UPDATE job SET state = ? WHERE id = ?", (how, back.id))
+            copied = "batch, learner, number, cells, state, attempts"  # of another person, who was sent
+            journal.execute(
+                f"INSERT INTO row (job, position, course, {copied}) "
+                f"SELECT job, 1, course, batch, '1', 3, '[]', 'refused', 1 FROM row WHERE job = ?",
+                (back.id,),
+            )
     return waiting, back
 
 
 @pytest.mark.parametrize(
-    "how", ["not sent yet", "already in the batch", "refused", "with one number for both", "planned before the removal"]
+    "how",
+    [
+        "not sent yet",
+        "already in the batch",
+        "refused",
+        "with one number for both",
+        "planned before the removal",
+        "by hand",
+        "stopped",
+        "cancelled",
+    ],
 )
 async def test_whoever_somebody_wants_back_is_not_removed_by_an_older_plan(tmp_path: Path, how: str) -> None:
     async with home(tmp_path) as one:
@@ -374,6 +396,14 @@ async def test_whoever_somebody_wants_back_is_not_removed_by_an_older_plan(tmp_p
         assert f"job {back.id} was made to put this person back" in str(await one.app.reports.outcomes(retry.job))
         later = await one.run(await one.planned(0, check=False))
         assert ["removed"] == await one.statuses(later.job), "whoever decides it anew may remove them"
+
+
+async def test_an_enrolment_that_was_cancelled_before_its_first_call_wants_nobody_back(tmp_path: Path) -> None:
+    async with home(tmp_path) as one:
+        waiting, back = await opposed(one, how="not sent yet")
+        await one.app.jobs.cancel(back.id, by="jo")
+        await one.run(waiting)
+        assert ["removed", "removed"] == await one.statuses(waiting)
 
 
 async def test_the_rows_that_keep_an_older_plan_from_a_person_outlive_retention(tmp_path: Path) -> None:

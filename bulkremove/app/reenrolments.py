@@ -91,7 +91,7 @@ class Reenrolments:
             )
         if not rows:
             raise JobUnsuitable(f"Job {job.id} has removed nobody who could be put back.")
-        people = {index: row.person for index, row in enumerate(rows) if row.person is not None}
+        people = {index: _person(row, job) for index, row in enumerate(rows)}
         return await self._plans.enrolments(_table(job, rows, await self.put_back(job)), job, people)
 
     async def put_back(self, job: Job) -> Mapping[int, str]:
@@ -121,10 +121,10 @@ def _table(job: Job, rows: Sequence[Outcome], put_back: Mapping[int, str]) -> Ta
     """The rows of a job as a table of enrolments, with the numbers that they have in the job."""
     cells, settled = [], {}
     for index, row in enumerate(rows):
-        course, batch, learner = (row.cells[column].strip(TRIMMED_CHARACTERS) for column in job.roles)
-        one = row.person or Learner(learner)
-        about = one.name, one.email, one.employee_id, one.progress
-        cells.append((course, batch, one.record_number, learner, *about, job.id))
+        course, batch = (row.cells[column].strip(TRIMMED_CHARACTERS) for column in (job.roles.course, job.roles.batch))
+        one = _person(row, job)
+        about = one.id, one.name, one.email, one.employee_id, one.progress
+        cells.append((course, batch, one.record_number, *about, job.id))
         if row.number in put_back:
             settled[index] = Exclusion(Status.DONE_BEFORE, put_back[row.number])
         elif not one.record_number:
@@ -134,6 +134,11 @@ def _table(job: Job, rows: Sequence[Outcome], put_back: Mapping[int, str]) -> Ta
     return Table(
         f"Put back: {job.source}", "job", HEADER, _ROLES, numbers, columns, reading_notes=(UNCERTAIN,), settled=settled
     )
+
+
+def _person(row: Outcome, job: Job) -> Learner:
+    """Who the learner of a row is; the id alone where no list was read before: they are to be enrolled by hand."""
+    return row.person or Learner(row.cells[job.roles.learner].strip(TRIMMED_CHARACTERS))
 
 
 def undo_text(plan: Plan, way: str) -> str:

@@ -51,7 +51,7 @@ def _write(file: BinaryIO, plan: Plan, *, as_csv: bool) -> None:
 
 def _is_known(plan: Plan) -> bool:
     """Whether Zoho's lists have told who some learner is, or how a batch is called."""
-    return bool(plan.people or plan.batch_names)
+    return bool(plan.batch_names) or any(person != Learner(person.id) for person in plan.people.values())
 
 
 def _rows(plan: Plan) -> Iterator[tuple[int | str, ...]]:

@@ -140,13 +140,14 @@ ORDER BY 6;
 
 -- name: put_back_since
 -- A job that was made to enrol the learner of a removal again, after the removal's job was planned.
--- Whatever became of it, somebody wants the person in the batch. By the learner id that they had, or by the record number:
--- who came back has another learner id. The ids of a row that was not sent are in its cells only. Of whom was in the batch
--- already when that job was made, this is the time. The + takes the type away: an index on an expression has none.
+-- Whatever became of it, somebody wants the person in the batch, also where it said to enrol them by hand; but not where it
+-- was cancelled before its first call. By the learner id that they had, or by the record number: who came back has another
+-- learner id. The ids of a row that was not sent are in its cells only. Of a row that the plan settled, the time is that
+-- at which the job was made. The + takes the type away: an index on an expression has none.
 WITH own AS MATERIALIZED (SELECT +learner AS learner, person ->> '$.record_number' AS record_number FROM row
     WHERE job = :job AND position = :position)
 SELECT CASE job.account WHEN mine.account THEN other.job ELSE '' END, other.number,
-    iif(other.state IN ('already_enrolled', 'done_before'), job.created_at, other.finished_at) AS finished_at
+    iif(other.state IN ('already_enrolled', 'done_before', 'invalid', 'duplicate'), job.created_at, other.finished_at) AS finished_at
 FROM job AS mine CROSS JOIN own CROSS JOIN row AS other ON (other.person ->> '$.id' = own.learner
     OR other.learner = own.record_number OR other.person ->> '$.record_number' = own.record_number)
 JOIN job ON job.id = other.job
@@ -154,8 +155,9 @@ WHERE mine.id = :job AND job.operation = 'enrol learner in batch' AND mine.opera
     AND coalesce(other.batch, other.cells ->> '$[1]') = :batch
     AND coalesce(other.course, other.cells ->> '$[0]') = :course AND job.host = mine.host AND job.state != 'storing'
     AND job.client IN (SELECT other FROM same_organization AS own WHERE own.client = mine.client AND own.host = mine.host)
-    AND (other.state IN ('enrolled', 'already_enrolled', 'done_before', 'refused', 'unknown', 'sending')
-        OR (other.state = 'pending' AND job.state NOT IN ('stopped', 'cancelled', 'finished')))
+    AND (other.state IN ('enrolled', 'already_enrolled', 'done_before', 'refused', 'unknown', 'sending', 'invalid', 'duplicate')
+        OR (other.state = 'pending' AND (job.state != 'cancelled'
+            OR EXISTS (SELECT 1 FROM row AS sent WHERE sent.job = job.id AND sent.attempts > 0))))
     AND (job.rowid > mine.rowid OR job.created_at >= mine.planned_at)
 ORDER BY 3 DESC NULLS FIRST LIMIT 1;
 
@@ -172,8 +174,9 @@ WHERE mine.id = :job AND coalesce(other.batch, other.cells ->> '$[1]') = own.bat
     AND job.host = mine.host AND job.state != 'storing'
     AND job.client IN (SELECT other FROM same_organization WHERE same_organization.client = mine.client
         AND same_organization.host = mine.host)
-    AND (other.state IN ('enrolled', 'already_enrolled', 'done_before', 'refused', 'unknown', 'sending')
-        OR (other.state = 'pending' AND job.state NOT IN ('stopped', 'cancelled', 'finished')))
+    AND (other.state IN ('enrolled', 'already_enrolled', 'done_before', 'refused', 'unknown', 'sending', 'invalid', 'duplicate')
+        OR (other.state = 'pending' AND (job.state != 'cancelled'
+            OR EXISTS (SELECT 1 FROM row AS sent WHERE sent.job = job.id AND sent.attempts > 0))))
     AND (job.rowid > mine.rowid OR job.created_at >= mine.planned_at);
 
 -- name: rows_removed_since
