@@ -98,6 +98,24 @@ async def test_a_report_that_was_written_before_the_person_was_put_back_leaves_t
         assert (1, [0]) == ((plan := (await planned(one, report)).plan).removals, [*plan.excluded])
 
 
+async def test_nor_does_a_report_remove_who_was_not_enrolled_then_and_was_put_back_since(tmp_path: Path) -> None:
+    async with home(tmp_path) as one:
+        first = await one.planned(0)
+        await one.run(first)
+        second = await one.planned(0, 1)
+        assert ["not_enrolled", "not_sent"] == await one.statuses(second)
+        await one.app.jobs.cancel(second.id, by="jo")
+        report = await report_of(one, second, "report.csv")
+        one.enrolled.add(Removal(COURSE, BATCH, learner(0)))
+        back = await one.put_back(first, check=False)
+        await one.run(back)
+        plan = (await planned(one, report)).plan
+        assert (1, Status.NOT_SENT) == (plan.removals, plan.excluded[0].status)
+        assert f"job {back.id} was made to put this person back" in plan.excluded[0].detail
+        needed_by = await one.app.context.storage.erasure.jobs_with_open_removals_of(back.id)
+        assert second.id in needed_by, "retention keeps the one as long as the other"
+
+
 async def test_nor_do_the_files_of_a_job_that_was_made_of_such_a_report(tmp_path: Path) -> None:
     async with home(tmp_path) as one:
         waiting, back = await removal_and_put_back(one, 1)

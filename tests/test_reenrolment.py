@@ -363,10 +363,9 @@ async def opposed(one: Home, *, how: str) -> tuple[Job, Job]:
     if how in ("stopped", "cancelled"):
         with closing(sqlite3.connect(one.folder / "home" / "journal.db")) as journal, journal:
             journal.execute("UPDATE job SET state = ? WHERE id = ?", (how, back.id))
-            copied = "batch, learner, number, cells, state, attempts"  # of another person, who was sent
-            journal.execute(
-                f"INSERT INTO row (job, position, course, {copied}) "
-                f"SELECT job, 1, course, batch, '1', 3, '[]', 'refused', 1 FROM row WHERE job = ?",
+            journal.execute(  # of another person, who was sent
+                "INSERT INTO row (job, position, course, batch, learner, number, cells, state, attempts) "
+                "SELECT job, 1, course, batch, '1', 3, '[]', 'refused', 1 FROM row WHERE job = ?",
                 (back.id,),
             )
     return waiting, back

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
+from bulkremove.domain.ids import TRIMMED_CHARACTERS
 from bulkremove.domain.job import Job
 from bulkremove.domain.listing import Learner
 from bulkremove.domain.plan import PlannedRow
-from bulkremove.domain.row import RowState
+from bulkremove.domain.row import RowState, Status
 
 
 def row_values(job: Job, position: int, planned: PlannedRow) -> Mapping[str, object]:
     """The values of a planned row by column.
 
     The person of an enrolment is kept with the learner id that they had, also where nothing is sent: it says whom
-    somebody wanted to put back.
+    somebody wanted to put back. The ids of a row that is not sent are kept if the job's report would send it as an
+    input, so that it is known then who was put back since.
     """
     removal, exclusion, person = planned.removal, planned.exclusion, None
+    ids: Sequence[str | None] = removal.ids if removal else (None, None, None)
+    if exclusion and exclusion.status is Status.NOT_ENROLLED:
+        ids = [planned.row.cells[column].strip(TRIMMED_CHARACTERS) for column in job.roles]
+    course, batch, learner = ids
     if planned.person and (removal or job.is_enrolment):
         person = _person_json(planned.person, with_id=job.is_enrolment)
     return {
@@ -26,9 +32,9 @@ def row_values(job: Job, position: int, planned: PlannedRow) -> Mapping[str, obj
         "position": position,
         "number": planned.row.number,
         "cells": json.dumps(planned.row.cells),  # ASCII with escapes: a lone surrogate survives it
-        "course": removal.course if removal else None,
-        "batch": removal.batch if removal else None,
-        "learner": removal.learner if removal else None,
+        "course": course,
+        "batch": batch,
+        "learner": learner,
         "state": exclusion.status if exclusion else RowState.PENDING,
         "detail": exclusion.detail if exclusion else "",
         "person": person,

@@ -238,7 +238,8 @@ ORDER BY other.finished_at DESC NULLS FIRST LIMIT 1;
 
 -- name: jobs_with_open_removals_of
 -- Jobs that may still send, or be made to retry, a row which this one has settled since they were planned.
--- Or whose learner this one puts back, or whom they would put back and this one has removed.
+-- Or whose learner this one puts back, also if their report would send the row as an input; or whom they would put back and
+-- this one has removed.
 SELECT DISTINCT mine.id FROM row AS other JOIN job ON job.id = other.job
 JOIN row ON row.learner = nullif(other.learner, '') AND row.batch = other.batch AND row.course = other.course AND row.job != other.job
 JOIN job AS mine ON mine.id = row.job
@@ -255,7 +256,7 @@ WHERE other.job = :job AND row.batch = coalesce(other.batch, other.cells ->> '$[
     AND row.course = coalesce(other.course, other.cells ->> '$[0]') AND job.operation = 'enrol learner in batch' AND mine.operation = 'remove learner from batch'
     AND mine.host = job.host
     AND job.client IN (SELECT other FROM same_organization AS own WHERE own.client = mine.client AND own.host = mine.host)
-    AND row.state IN ('pending', 'sending', 'not_sent', 'unknown')
+    AND row.state IN ('pending', 'sending', 'not_sent', 'unknown', 'not_enrolled')
     AND (job.created_at >= mine.planned_at OR job.rowid > mine.rowid)
 UNION
 SELECT mine.id FROM row AS other JOIN job ON job.id = other.job CROSS JOIN row ON (row.person ->> '$.id' = nullif(other.learner, '')
