@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from decimal import Decimal
@@ -241,6 +244,34 @@ def test_learners_that_rounding_has_made_one_are_seen() -> None:
     made = planned(listed(*((COURSES[0], BATCHES[0], "478346000019558000") for _ in range(9))))
     assert (1, 8) == (made.removals, made.not_sent()[Status.DUPLICATE])
     assert [(DoubtCode.ROUNDED_IDS, 1)] == [(doubt.code, doubt.ids) for doubt in made.doubts]
+
+
+PRINT_HASH = """
+import sys
+from tests.test_doubts import planned
+made = planned(sys.stdin.read())
+print(made.hash, made.doubtful_ids)
+"""
+
+
+def hash_in_a_process(text: str, seed: str) -> str:
+    """Hash and number of doubtful ids of the plan of a text, in a process that orders its sets in another way."""
+    environ = {**os.environ, "PYTHONHASHSEED": seed}
+    command = [sys.executable, "-c", PRINT_HASH]
+    return subprocess.run(command, input=text, env=environ, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize("is_long", [True, False])
+def test_the_same_doubts_are_found_in_each_process_since_the_hash_of_a_plan_holds_them(is_long: bool) -> None:
+    rows = [(COURSES[0], f"4783460000196020{n:02}", f"4783460000196020{(n + 1) % 50:02}") for n in range(50)]
+    if is_long:  # not each of its ids is looked at
+        random = Random(1)
+        ids = [478346000000000000 + random.randrange(10**9) for _ in range(21_000)]
+        rows = [(COURSES[0], BATCHES[0], str(int(float(one)) if n % 4 else one)) for n, one in enumerate(ids)]
+    text = listed(*rows)
+    made = planned(text)
+    assert made.doubts
+    assert {f"{made.hash} {made.doubtful_ids}\n"} == {hash_in_a_process(text, seed) for seed in "12"}
 
 
 async def test_neither_yes_nor_a_hash_nor_a_number_is_enough(tmp_path: Path) -> None:

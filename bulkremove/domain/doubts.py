@@ -119,14 +119,13 @@ def _misplaced(table: Table, ids: Ids, invalid: frozenset[int]) -> list[Doubt]:
     """Long ids that occur in two columns, as they do when a cell or a part of a list is in the wrong columns."""
     courses, batches = set(ids[0]), set(ids[1])
     both = (courses & batches) | (courses | batches).intersection(ids[2])  # fast for a million rows
-    first: dict[str, dict[str, int]] = {
-        id_text: {} for id_text in both if len(id_text) >= MIN_DIGITS and is_id(id_text)
-    }
-    if first:
+    both = {id_text for id_text in both if len(id_text) >= MIN_DIGITS and is_id(id_text)}
+    first: dict[str, dict[str, int]] = {}  # in the order of the rows, for the plan's hash is the same in each process
+    if both:
         for index, row in enumerate(zip(*ids, strict=True)):
             for role, id_text in zip(REMOVE_LEARNER.roles, row, strict=True):
-                if id_text in first and index not in invalid:
-                    first[id_text].setdefault(role, table.numbers[index])
+                if id_text in both and index not in invalid:
+                    first.setdefault(id_text, {}).setdefault(role, table.numbers[index])
     misplaced = {id_text: rows for id_text, rows in first.items() if len(rows) > 1}
     if not misplaced:
         return []

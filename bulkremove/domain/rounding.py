@@ -43,7 +43,7 @@ def rounding(
 
     ``repeated``: all columns, where a row that repeats an earlier one counts once more; ``invalid``: rows that don't.
     """
-    different = set(cells)
+    different = dict.fromkeys(cells).keys()  # in order: the plan's hash holds what the sample shows
     signs = [*_ending_in_zeros(cells, different, repeated, invalid), *_doubles(different)]
     if not signs:
         return None
