@@ -7,11 +7,16 @@ import os
 import re
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from bulkremove.app import Consent
+from bulkremove.domain.job import FrontEnd
 from bulkremove.domain.permissions import EVERY_ACCOUNT, Access, Role
 from tests.cli_fixtures import crowd
+from tests.test_enrolment_check import leavers
+from tests.test_find_pages import looked_up, removed, site_of
 from tests.web_fixtures import Visitor, running_site, triples
 
 
@@ -38,6 +43,23 @@ async def test_a_draft_is_found_again_after_a_restart_and_can_be_confirmed(tmp_p
     async with running_site(home, world=world) as one, one.visitor() as visitor:
         assert [] == await drafts(visitor)
         assert job.url == (await visitor.get(plan.url)).url
+
+
+async def test_a_retry_of_a_job_that_puts_people_back_is_no_draft_of_removals_after_a_restart(tmp_path: Path) -> None:
+    facts: dict[str, Any] = {"folder": tmp_path, "prepared_by": ("jo",), "by": "jo"}
+    async with site_of(tmp_path) as (one, visitor):
+        plan = await visitor.upload(leavers(tmp_path, [0, 1]).read_text())
+        await removed(one, await looked_up(visitor, await visitor.post(f"{plan.url}/lookup")), visitor)
+        preview = await one.app.reenrolments.preview((await one.app.jobs.all())[0].id, None)
+        back = await one.app.confirmations.submit(
+            preview, consent=Consent(yes=True), front_end=FrontEnd.COMMAND, **facts
+        )
+        await one.app.jobs.cancel(back.id, by="jo")
+        await looked_up(visitor, await visitor.post(f"/jobs/{back.id}/retry"))
+        (before,) = await drafts(visitor)
+        assert "2 enrolments" in before
+    async with site_of(tmp_path) as (one, visitor):
+        assert [before] == await drafts(visitor)
 
 
 async def test_what_was_chosen_for_a_file_is_still_chosen_after_a_restart(tmp_path: Path) -> None:

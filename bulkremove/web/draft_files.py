@@ -15,7 +15,7 @@ import msgspec
 
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import LocalFileFailed
-from bulkremove.domain.operation import ENROLL_LEARNER, REMOVE_LEARNER
+from bulkremove.domain.operation import ENROLL_LEARNER, OPERATIONS, REMOVE_LEARNER
 from bulkremove.domain.permissions import AccountSet
 from bulkremove.platform.secure_files import private_folder, read_private, replace_content
 from bulkremove.reading.options import ReadOptions
@@ -29,7 +29,10 @@ _SUFFIX = ".json"
 
 
 class _Draft(msgspec.Struct, forbid_unknown_fields=True):
-    """The file of a draft. ``target``: to where its plan is sent; ``file``: the name of the upload's file."""
+    """The file of a draft. ``target``: to where its plan is sent; ``file``: the name of the upload's file.
+
+    ``operation``: the name of what its ``removals`` are.
+    """
 
     target: str
     name: str
@@ -43,6 +46,7 @@ class _Draft(msgspec.Struct, forbid_unknown_fields=True):
     options: ReadOptions
     include_open: bool
     removals: int
+    operation: str
     generation: str
 
 
@@ -81,6 +85,7 @@ class DraftFiles:
             upload.options,
             upload.include_open,
             upload.removals,
+            (ENROLL_LEARNER if upload.words == ENROLL_LEARNER.words else REMOVE_LEARNER).name,
             upload.generation,
         )
         with suppress(LocalFileFailed):
@@ -118,7 +123,7 @@ class DraftFiles:
             options=draft.options,
             include_open=draft.include_open,
             removals=draft.removals,
-            words=(ENROLL_LEARNER if draft.put_back else REMOVE_LEARNER).words,
+            words=OPERATIONS.get(draft.operation, REMOVE_LEARNER).words,
             generation=draft.generation,
             is_restored=True,
         )
