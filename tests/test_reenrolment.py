@@ -874,6 +874,17 @@ async def test_who_was_removed_without_an_answer_and_has_another_id_now_is_not_t
         assert [Status.NOT_SENT, Status.NOT_SENT] == statuses, "both are in the batch under another learner id"
 
 
+async def test_who_was_removed_again_without_a_list_and_has_another_id_now_is_not_told_as_gone(tmp_path: Path) -> None:
+    async with home(tmp_path) as one:
+        first = await one.planned(0, 2)
+        await one.run(first)
+        one.enrolled.add(Removal(COURSE, BATCH, learner(0)))  # by hand, under the learner id that they had
+        await one.run(await one.planned(0, check=False))
+        await one.run(await one.put_back(first, [2], check=False))
+        preview = await one.checked_ids(learner(0), learner(1))
+        assert {0: Status.NOT_SENT} == {index: one.status for index, one in preview.plan.excluded.items()}
+
+
 async def test_a_job_that_undoes_another_is_the_later_one_whatever_the_clock_said(tmp_path: Path) -> None:
     async with home(tmp_path) as one:
         first = await one.planned(0, 1)

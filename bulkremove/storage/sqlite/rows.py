@@ -21,7 +21,7 @@ from bulkremove.storage.sqlite.records import write_records
 from bulkremove.storage.sqlite.row_values import person_of
 from bulkremove.storage.sqlite.tallies import SETTLED_BY_END, tallies_of, tally_of
 from bulkremove.storage.sqlite.transaction import Reader, Transaction
-from bulkremove.storage.sqlite.undone import LaterChange, later_changes, undone_rows
+from bulkremove.storage.sqlite.undone import LaterChange, later_changes, past_removals, undone_rows
 from bulkremove.storage.sqlite.wordings import withdraw_refuted
 
 R = TypeVar("R")
@@ -166,14 +166,8 @@ class SqliteRows:
     async def removed_before(
         self, client: str, host: str, removals: Sequence[Removal]
     ) -> Mapping[Removal, PastRemoval]:
-        ids = json.dumps([removal.ids for removal in removals])
-
         def find(reader: Reader) -> Mapping[Removal, PastRemoval]:
-            rows = reader.execute(_ROWS.removed_before, client=client, host=host, removals=ids)
-            return {
-                Removal(*triple): PastRemoval(OtherJob(job, account), at, record_number, state == Status.REMOVED)
-                for *triple, job, account, at, record_number, state in rows
-            }
+            return past_removals(reader, client, host, removals)
 
         return await self._database.read_long(lambda: self._database.read_now(find))
 

@@ -1,4 +1,7 @@
-"""What other jobs did later with the people of a job's rows: a removal is undone by an enrolment, or the reverse."""
+"""What other jobs did with people: later with those of a job's rows, or before with those whom a plan removes.
+
+A removal is undone by an enrolment, or the reverse.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ from bulkremove.domain.attempt import LookupResult
 from bulkremove.domain.job import Job
 from bulkremove.domain.operation import ENROLL_LEARNER
 from bulkremove.domain.plan import OtherJob
-from bulkremove.domain.row import Status
+from bulkremove.domain.row import Removal, Status
+from bulkremove.storage.interface.records import PastRemoval
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.transaction import Reader
 
@@ -49,3 +53,17 @@ def later_changes(reader: Reader, job: Job, positions: Sequence[int]) -> Mapping
         text = f"{name[0].upper()}{name[1:]} {words} on {when:%Y-%m-%d at %H:%M} UTC{end}."
         changes[number] = LaterChange(text, is_known and is_back is not job.is_enrolment)
     return changes
+
+
+def past_removals(reader: Reader, client: str, host: str, removals: Sequence[Removal]) -> Mapping[Removal, PastRemoval]:
+    """Which of some removals a job of the client's organisation has made, each as the newest of them made it.
+
+    Where that one did not keep the person's record number, it is that which an older one has kept.
+    """
+    values = {"client": client, "host": host, "removals": json.dumps([removal.ids for removal in removals])}
+    found = dict[Removal, PastRemoval]()
+    for *ids, job, account, at, record_number, state in reader.execute(_ROWS.removed_before, **values):
+        removal = Removal(*ids)
+        number = record_number or (found[removal].record_number if removal in found else "")
+        found[removal] = PastRemoval(OtherJob(job, account), at, number, state == Status.REMOVED)
+    return found
