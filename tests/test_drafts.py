@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import time
@@ -43,6 +44,50 @@ async def test_a_draft_is_found_again_after_a_restart_and_can_be_confirmed(tmp_p
     async with running_site(home, world=world) as one, one.visitor() as visitor:
         assert [] == await drafts(visitor)
         assert job.url == (await visitor.get(plan.url)).url
+
+
+async def test_a_form_of_before_a_restart_confirms_nothing_since_nobody_could_be_put_back(tmp_path: Path) -> None:
+    async with site_of(tmp_path) as (one, visitor):
+        plan = await visitor.upload(leavers(tmp_path, [0, 1]).read_text())
+        shown = await looked_up(visitor, await visitor.post(f"{plan.url}/lookup"))
+        assert "can put back 2 of 2 learners" in shown.text
+    async with site_of(tmp_path) as (one, visitor):
+        refused = await visitor.post(f"{plan.url}/confirm", plan=shown.field("plan"), number="2")
+        assert (409, True) == (refused.status, "Open the plan again" in refused.text)
+        again = await looked_up(visitor, await visitor.get(plan.url))
+        assert ["removed", "removed"] == await removed(one, again, visitor)
+        rows = await one.app.reports.outcomes((await one.app.jobs.all())[0])
+        assert all(row.person and row.person.record_number for row in rows)
+
+
+async def test_a_program_confirms_a_plan_of_before_a_restart_once_it_has_got_it_again(tmp_path: Path) -> None:
+    world, _ = crowd(tmp_path, 3)
+    home, kind = tmp_path / "home", {"Content-Type": "application/json"}
+    async with running_site(home, world=world) as one, one.visitor(known=False) as program:
+        headers = await one.program(Role.APPROVER)
+        made = (await program.ask("POST", "/api/v1/plans", data=triples(3), headers=headers)).json
+    path, confirmed = f"/api/v1/plans/{made['id']}", json.dumps({"plan_hash": made["plan_hash"]})
+    async with running_site(home, world=world) as one, one.visitor(known=False) as program:
+        early = await program.ask("POST", f"{path}/confirm", data=confirmed, headers={**headers, **kind})
+        assert 409 == early.status
+        assert made["plan_hash"] == (await program.ask("GET", path, headers=headers)).json["plan_hash"]
+        late = await program.ask("POST", f"{path}/confirm", data=confirmed, headers={**headers, **kind})
+        assert 201 == late.status
+
+
+async def test_a_plan_that_was_confirmed_when_its_server_died_is_no_draft_any_more(tmp_path: Path) -> None:
+    world, _ = crowd(tmp_path, 3)
+    home = tmp_path / "home"
+    async with running_site(home, world=world) as one, one.visitor() as visitor:
+        plan = await visitor.upload(triples(3))
+        files = {path: path.read_bytes() for path in (home / "uploads").iterdir()}
+        job = await visitor.confirm(plan)
+    for path, content in files.items():  # as if it had died before it deleted them
+        path.touch(0o600)
+        path.write_bytes(content)
+    async with running_site(home, world=world) as one, one.visitor() as visitor:
+        assert job.url == (await visitor.get(plan.url)).url
+        assert ([], []) == (await drafts(visitor), [*(home / "uploads").iterdir()])
 
 
 async def test_a_retry_of_a_job_that_puts_people_back_is_no_draft_of_removals_after_a_restart(tmp_path: Path) -> None:

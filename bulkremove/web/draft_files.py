@@ -31,7 +31,7 @@ _SUFFIX = ".json"
 class _Draft(msgspec.Struct, forbid_unknown_fields=True):
     """The file of a draft. ``target``: to where its plan is sent; ``file``: the name of the upload's file.
 
-    ``operation``: the name of what its ``removals`` are.
+    ``operation``: the name of what its ``removals`` are; ``was_checked``: whether an enrolment check was made of it.
     """
 
     target: str
@@ -47,6 +47,7 @@ class _Draft(msgspec.Struct, forbid_unknown_fields=True):
     include_open: bool
     removals: int
     operation: str
+    was_checked: bool
     generation: str
 
 
@@ -86,6 +87,7 @@ class DraftFiles:
             upload.include_open,
             upload.removals,
             (ENROLL_LEARNER if upload.words == ENROLL_LEARNER.words else REMOVE_LEARNER).name,
+            upload.check is not None or upload.was_checked,
             upload.generation,
         )
         with suppress(LocalFileFailed):
@@ -126,6 +128,7 @@ class DraftFiles:
             words=OPERATIONS.get(draft.operation, REMOVE_LEARNER).words,
             generation=draft.generation,
             is_restored=True,
+            was_checked=draft.was_checked,
         )
 
     def _path(self, upload_id: str) -> Path:

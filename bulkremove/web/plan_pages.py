@@ -105,12 +105,11 @@ class PlanPages:
     async def plan(self, request: web.Request) -> web.StreamResponse:
         """Show the plan of an upload, or why the file was refused (422); redirect to the job of a confirmed one."""
         upload = self._upload(request)
+        was_restored = await self._uploads.read_restored(upload, by=person(request).name)
         if upload.job is not None:
             raise web.HTTPSeeOther(f"/jobs/{upload.job}")
-        if upload.is_restored:
-            await self._uploads.read_restored(upload, by=person(request).name)
-            if upload.refusal is None and person(request).may(Permission.PREPARE, upload.account):
-                await self._lookups.begin(upload, person(request))
+        if was_restored and upload.refusal is None and person(request).may(Permission.PREPARE, upload.account):
+            await self._lookups.begin(upload, person(request), is_asked=upload.was_checked)
         if upload.is_looked_up:
             return page("lookup.html", request, {"upload": upload, "lookup": upload.lookup})
         if upload.refusal is not None:

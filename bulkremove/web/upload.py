@@ -104,6 +104,8 @@ class Upload:
     """The generation of the storage in which its plan was shown."""
     is_restored: bool = False
     """Whether it is a draft of an earlier server that was not read again yet."""
+    was_checked: bool = False
+    """Whether the earlier server had made an enrolment check of it, which is to be made again."""
     job: str | None = None
     """The id of the job that its plan became; None before it is confirmed. A second confirmation returns it again."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)

@@ -10,6 +10,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
 from dataclasses import replace
 
 from aiohttp import web
@@ -94,12 +95,23 @@ class Uploads:
         await self.save(upload)
         return preview
 
-    async def read_restored(self, upload: Upload, *, by: str) -> None:
-        """Read a draft of an earlier server as it was read there; ``refusal`` of the upload says why that failed."""
+    async def read_restored(self, upload: Upload, *, by: str) -> bool:
+        """Read a draft of an earlier server as it was read there; ``refusal`` of the upload says why that failed.
+
+        Returns whether it was to be read. One that was confirmed, just before that server died, is that job's.
+        """
+        if not upload.is_restored:
+            return False
         async with upload.lock:
-            if upload.is_restored:
+            if not upload.is_restored:  # another request has read it meanwhile
+                return False
+            job = await self._app.jobs.by_upload(upload.id, AccountSet.only(upload.account))
+            if job is not None:
+                self._set_confirmed(upload, job.id)
+            else:
                 await self._read_for_display(upload, by)
-                upload.is_restored = False
+            upload.is_restored = False
+            return True
 
     async def discard(self, upload: Upload, *, by: str) -> None:
         """Delete an upload whose plan nobody wants. A confirmed one is left."""
@@ -160,7 +172,7 @@ class Uploads:
             if by not in upload.prepared_by:
                 upload.prepared_by.append(by)
             upload.end_lookup()
-            upload.check, upload.check_note, upload.lookup = None, "", None
+            upload.check, upload.check_note, upload.lookup, upload.was_checked = None, "", None, False
             if upload.path is not None:
                 upload.table = None
             self.plans.drop(upload)
@@ -182,16 +194,21 @@ class Uploads:
         async with upload.lock:
             if upload.job is not None:
                 return upload.job, False
+            if upload.is_restored:  # what Zoho said of its people is not stored, so they could not be put back
+                raise PlanNotReady(
+                    "The page was restarted since this plan was shown, so Zoho may have to be asked again who these "
+                    "learners are. Nothing was sent.",
+                    hint="Open the plan again, then confirm it.",
+                )
             if upload.is_looked_up:
                 raise PlanNotReady("Zoho is still asked who these learners are. Wait for it, or leave it out.")
             if upload.refusal is not None:
                 raise PlanNotReady("This file was refused, so there is nothing to confirm.")
             preview = await self.plans.of(upload, by)
-            upload.job = await submit(replace(preview, generation=upload.generation))
+            job = await submit(replace(preview, generation=upload.generation))
             self.plans.drop(upload)
-            upload.table = upload.check = None
-            self._drafts.delete(upload)  # the journal has all rows of the job
-            return upload.job, True
+            self._set_confirmed(upload, job)
+            return job, True
 
     def get(self, upload_id: str, seen: AccountSet) -> Upload:
         """Return an upload for one of these accounts by its id. Raises HTTPNotFound."""
@@ -226,6 +243,12 @@ class Uploads:
         preview = await self.plans.of(upload, by)
         upload.generation = preview.generation
         return preview
+
+    def _set_confirmed(self, upload: Upload, job: str) -> None:
+        """Set the job that a plan became; the journal has all its rows, so nothing else of it is kept."""
+        upload.job, upload.table, upload.check = job, None, None
+        with suppress(OSError):  # its job is to be started all the same
+            self._drafts.delete(upload)
 
     def _add(self, upload: Upload) -> Upload:
         self._uploads[upload.id] = upload, self._clock()
