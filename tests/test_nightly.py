@@ -458,6 +458,33 @@ async def test_an_unchanged_export_is_passed_over_only_if_nothing_of_it_is_left_
         assert (1, []) == (len((await one.run()).unchanged), (await one.run()).ran)
 
 
+async def test_an_unchanged_export_that_is_planned_anew_for_others_is_no_newer_decision(tmp_path: Path) -> None:
+    """Each night names whom an earlier one removed, and whom somebody has put back since."""
+    export, home = tmp_path / "export.csv", tmp_path / "home"
+    export.write_text(triples(3))
+    home.mkdir(mode=0o700)
+    protected = triples(3).splitlines()[3].split(",")[2]
+    (home / "protected.csv").write_text(f"learner\n{protected}\n")
+    async with nightly_site(tmp_path, source=f"command cat {export}") as one:
+        (first,) = (await one.run()).ran
+        assert ["removed", "removed", "not_sent"] == [row.status for row in await one.app.reports.outcomes(first)]
+        with closing(sqlite3.connect(home / "journal.db")) as journal, journal:
+            journal.execute(
+                """UPDATE row SET person = '{"record_number": "478346000002000017"}' WHERE job = ?""", (first.id,)
+            )
+        preview = await one.app.reenrolments.preview(first.id, [2])
+        back = await stored(one.app, preview, tmp_path)
+        for _ in range(2):
+            (again,) = (await one.run()).ran
+            rows = await one.app.reports.outcomes(again)
+            assert ["not_sent", "done_before", "not_sent"] == [row.status for row in rows]
+            assert f"job {back.id} was made to put this person back" in rows[0].detail
+            assert not any(row.attempts for row in rows)
+        export.write_text(f"{triples(3)}\n")  # a new list may name them
+        (other,) = (await one.run()).ran
+        assert [1, 1, 0] == [row.attempts for row in await one.app.reports.outcomes(other)]
+
+
 async def test_an_export_that_was_another_one_meanwhile_is_planned_anew(tmp_path: Path) -> None:
     """Who was enrolled again since may have left again."""
     export = tmp_path / "export.csv"

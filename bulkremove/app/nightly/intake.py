@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,7 +28,7 @@ from bulkremove.app.nightly.intake_notices import (
 )
 from bulkremove.app.nightly.killed_runs import Beginning
 from bulkremove.app.nightly.leavers_source import SUPERSEDED, LeaversSource
-from bulkremove.app.nightly.repeated_content import skip_reason
+from bulkremove.app.nightly.repeated_content import planned_before, skip_reason
 from bulkremove.app.nightly.result import NIGHTLY_RUN, NightlyResult, scheduled_text
 from bulkremove.app.notices import Outbox
 from bulkremove.app.plans import Plans
@@ -234,6 +235,8 @@ class Intake:
             inbox.move_to(path, inbox.done_folder)
             result.unchanged.append(f"{name}: {SUPERSEDED}")
             return None
+        is_new = is_rerun or not self.source.is_export or self._night.source == LEAVERS
+        planned_at = None if is_new else await planned_before(earlier, self._context)
         await nightly.record_taken(key, name, path.name, **self._key, at=self._context.clock.wall())
         try:
             with inbox.open(path) as file:
@@ -248,6 +251,7 @@ class Intake:
             return None
         if preview is None:  # the file stays in working
             return None
+        preview = replace(preview, planned_at=planned_at)
         why = await self.reasons_to_hold(preview, path, earlier=None if is_rerun else earlier)
         delay = self._night.delay_days
         due_at = later(self._context.clock.wall(), delay * DAY_SECONDS) if delay and not why else None

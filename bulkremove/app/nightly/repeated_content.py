@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from bulkremove.app.context import Context
 from bulkremove.domain.attempt import Outcome
+from bulkremove.domain.clock import Epoch
 from bulkremove.domain.job import Job
 from bulkremove.domain.row import Status
 from bulkremove.platform.local_time import local
@@ -33,6 +34,20 @@ async def skip_reason(earlier: TakenFile, context: Context, *, is_export: bool, 
     if not job.state.is_over:
         return f"{repeated} Job {job.id} of it is {job.state.value}."
     return "" if is_present_state or await _has_rows_left(job, storage) else repeated
+
+
+async def planned_before(earlier: TakenFile | None, context: Context) -> Epoch | None:
+    """When the plan was made whose content an export has again, unchanged; None for another content.
+
+    The new plan counts from then, as a retry does: it is no newer decision about people whom a job removed, or was made
+    to put back, since.
+    """
+    if earlier is None or not earlier.job:
+        return None
+    storage, key = context.storage, {"night": context.night.name, "sandbox": context.settings.sandbox_host}
+    if await storage.nightly.newest_taken(**key, now=context.clock.wall()) != earlier.digest:
+        return None
+    return (await storage.jobs.get(earlier.job)).planned_at
 
 
 async def _has_rows_left(job: Job, storage: Storage) -> bool:
