@@ -219,6 +219,19 @@ async def test_who_was_removed_without_a_list_is_named_for_enrolment_by_hand(tmp
         )
 
 
+async def test_a_retry_keeps_who_its_people_are_where_zoho_lists_them_no_more(tmp_path: Path) -> None:
+    """Whoever has left may be in no list any more, and could be put back by the number of the first plan alone."""
+    async with home(tmp_path) as one:
+        job = await one.planned(0, 1)
+        await one.app.jobs.cancel(job.id, by="jo")
+        one.enrolled.discard(Removal(COURSE, BATCH, learner(0)))
+        async with one.app.listings.open(is_fresh=True) as lists:
+            await lists.roster(COURSE, BATCH)
+        preview = await one.app.plans.retry(job.id, unknown_checked=False)
+        checked = (await one.app.enrolment_checks.check(preview, is_asked=True)).plan
+        assert {0: record(0), 1: record(1)} == {index: person.record_number for index, person in checked.people.items()}
+
+
 async def test_the_others_are_put_back_where_some_can_only_be_by_hand(tmp_path: Path) -> None:
     async with home(tmp_path) as one:
         job = await one.planned(0, 1)

@@ -121,7 +121,7 @@ class Plans:
             generation=generation,
             include_open=include_open,
             seen=seen,
-            people=check.people,
+            people={**plan.people, **check.people},  # whom a retry knows of, and Zoho may list no more
             check=check,
         )
         return replace(new, made_at=preview.made_at, planned_at=preview.planned_at, retry_of=preview.retry_of)
