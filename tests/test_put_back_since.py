@@ -129,6 +129,21 @@ async def test_nor_do_the_files_of_a_job_that_was_made_of_such_a_report(tmp_path
         assert learner(0) in one.here()
 
 
+async def test_a_report_given_as_input_counts_from_its_job_s_plan_as_a_retry_does(tmp_path: Path) -> None:
+    """Whom another job removed since may have been enrolled again by hand, of which only Zoho knows."""
+    async with home(tmp_path) as one:
+        older = await one.planned(0, 1, check=False)
+        await one.app.jobs.cancel(older.id, by="jo")
+        other = await one.planned(0, name="other.csv", check=False)
+        await one.run(other)
+        one.enrolled.add(Removal(COURSE, BATCH, learner(0)))
+        again = await one.submit(await planned(one, await report_of(one, older, "report.csv"), check=True))
+        await one.run(again)
+        assert ["done_before", "removed"] == await one.statuses(again)
+        assert f"Job {other.id} settled this meanwhile: removed." in str(await one.app.reports.outcomes(again))
+        assert learner(0) in one.here()
+
+
 async def test_whoever_is_in_the_batch_under_another_learner_id_is_in_no_retry_file(tmp_path: Path) -> None:
     async with home(tmp_path) as one:
         job = await one.planned(0, 1)

@@ -17,7 +17,7 @@ from bulkremove.app.canary import Canaries
 from bulkremove.app.context import Context
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.protected_list import protected_learners
-from bulkremove.app.report_states import with_present_states
+from bulkremove.app.report_states import first_planned_at, with_present_states
 from bulkremove.app.reports import Reports
 from bulkremove.app.results import PAGE_SIZE, Preview
 from bulkremove.app.unsent_rows import UnsentRows
@@ -280,6 +280,7 @@ class Plans:
             ends_at,
             clock.speed,
             made_at=now,
+            planned_at=await first_planned_at(table, self._context.storage, seen),
             protected=len(protected),
             is_canary=await self._canaries.is_due(client, host, operation.name),
             include_open=include_open,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from bulkremove.app.unsent_rows import NEW_LIST, UnsentRows
 from bulkremove.domain.attempt import Outcome
+from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import FileRefused, JobNotFound
 from bulkremove.domain.ids import TRIMMED_CHARACTERS
 from bulkremove.domain.job import Job
@@ -98,6 +100,20 @@ async def with_present_states(table: Table, storage: Storage, seen: AccountSet) 
                 f"{NEW_LIST}"
             )
     return replace(table, settled=settled, reading_notes=(*table.reading_notes, *notes))
+
+
+async def first_planned_at(table: Table, storage: Storage, seen: AccountSet) -> Epoch | None:
+    """When the plans were made of whose jobs a report tells, the oldest of them; None for a table that is no report.
+
+    A plan of a report counts from then, as a retry does: it is no newer decision about people whom another job removed
+    since. Jobs are known as to ``with_present_states``.
+    """
+    times = []
+    for job_id in {job_id for job_id, _ in table.report_rows.values()} if storage.exists else ():
+        with suppress(JobNotFound):
+            job = await storage.jobs.get(job_id)
+            times += [job.planned_at] * (job.account in seen)
+    return min(times, default=None)
 
 
 def _settled_since(job_id: str, row: Outcome) -> Exclusion:

@@ -36,7 +36,8 @@ class Preview:
     is_canary: bool = False
     """Whether a run would send one row alone, since nobody has confirmed the first one on this account yet."""
     planned_at: Epoch | None = None
-    """For a retry: when the plan of the first job was made, since what others settled since then is left out."""
+    """For a retry, and a report as input: when the plan of the first job was made, since what others settled since then
+    is left out."""
     retry_of: str | None = None
     include_open: bool = False
     """Whether a person wants rows sent too that other jobs may still send."""

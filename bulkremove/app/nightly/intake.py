@@ -251,7 +251,8 @@ class Intake:
             return None
         if preview is None:  # the file stays in working
             return None
-        preview = replace(preview, planned_at=planned_at)
+        if planned_at is not None:
+            preview = replace(preview, planned_at=planned_at)
         why = await self.reasons_to_hold(preview, path, earlier=None if is_rerun else earlier)
         delay = self._night.delay_days
         due_at = later(self._context.clock.wall(), delay * DAY_SECONDS) if delay and not why else None
