@@ -168,6 +168,16 @@ async def test_a_damaged_draft_is_dropped_with_its_file(tmp_path: Path, damage: 
         assert [] == list((tmp_path / "uploads").iterdir())
 
 
+async def test_a_draft_whose_file_a_power_cut_has_cut_off_is_dropped(tmp_path: Path) -> None:
+    """Its last id may be that of somebody else."""
+    async with running_site(tmp_path) as one, one.visitor() as visitor:
+        await visitor.upload(triples(20).rstrip())
+    (file,) = (path for path in (tmp_path / "uploads").iterdir() if path.suffix != ".json")
+    file.write_bytes(file.read_bytes()[:-10])
+    async with running_site(tmp_path) as one, one.visitor() as visitor:
+        assert ([], []) == (await drafts(visitor), [*(tmp_path / "uploads").iterdir()])
+
+
 async def test_a_draft_ends_after_a_day_also_over_restarts(tmp_path: Path) -> None:
     async with running_site(tmp_path) as one, one.visitor() as visitor:
         await visitor.upload(triples(2))

@@ -31,6 +31,7 @@ _SUFFIX = ".json"
 class _Draft(msgspec.Struct, forbid_unknown_fields=True):
     """The file of a draft. ``target``: to where its plan is sent; ``file``: the name of the upload's file.
 
+    ``size``: that file's in bytes; a power cut may have cut it off, and its last id is that of somebody else then.
     ``operation``: the name of what its ``removals`` are; ``was_checked``: whether an enrolment check was made of it.
     """
 
@@ -41,6 +42,7 @@ class _Draft(msgspec.Struct, forbid_unknown_fields=True):
     prepared_by: list[str]
     uploaded_at: float
     file: str | None
+    size: int
     retry: tuple[str, bool] | None
     put_back: tuple[str, frozenset[int] | None] | None
     options: ReadOptions
@@ -81,6 +83,7 @@ class DraftFiles:
             upload.prepared_by,
             upload.uploaded_at,
             upload.path.name if upload.path else None,
+            _size(upload.path),
             upload.retry,
             upload.put_back,
             upload.options,
@@ -110,7 +113,7 @@ class DraftFiles:
             return None
         file = self.folder / Path(draft.file).name if draft.file else None
         age = time.time() - draft.uploaded_at
-        if draft.target != self._target or not 0.0 <= age < MAX_AGE_SECONDS or (file and not file.is_file()):
+        if draft.target != self._target or not 0.0 <= age < MAX_AGE_SECONDS or _size(file) != draft.size:
             return None
         return Upload(
             path.stem,
@@ -133,3 +136,11 @@ class DraftFiles:
 
     def _path(self, upload_id: str) -> Path:
         return self.folder / f"{upload_id}{_SUFFIX}"
+
+
+def _size(path: Path | None) -> int:
+    """The size of a file in bytes, 0 without one; -1 if it can't be read."""
+    try:
+        return path.stat().st_size if path else 0
+    except OSError:
+        return -1
