@@ -92,3 +92,14 @@ async def test_who_was_erased_meanwhile_makes_no_report_unusable(app: App, tmp_p
     await app.jobs.cancel(job.id, by="jo")
     await app.retention.forget(await app.retention.find_learner("478346000019558002"), by="jo")
     assert 6 == (await given_back(app, report)).plan.removals
+
+
+async def test_rows_to_send_of_a_job_whose_rows_were_deleted_are_refused(app: App, tmp_path: Path) -> None:
+    """They may have been sent after the report, and their people have been put back."""
+    job, report = await stopped(app, tmp_path)
+    ended = await run(app, job)
+    assert ended.report is not None
+    await app.context.storage.erasure.delete_rows(job.id)
+    with pytest.raises(FileRefused, match=f"job {job.id}, whose rows were deleted after their time"):
+        await app.plans.preview(report, name="old.csv", options=ReadOptions())
+    assert 0 == (await given_back(app, ended.report)).plan.removals

@@ -34,7 +34,7 @@ async def with_present_states(table: Table, storage: Storage, seen: AccountSet) 
     rows.
 
     Raises FileRefused for a row with other ids than the job had sent it with, or would have: somebody sorted or shifted
-    a column without the others.
+    a column without the others. And for rows to send of a job whose rows were deleted.
     """
     indexes: dict[str, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
     for index, (job_id, number) in table.report_rows.items():
@@ -49,6 +49,12 @@ async def with_present_states(table: Table, storage: Storage, seen: AccountSet) 
             continue
         if job.account not in seen:
             continue
+        if job.rows_deleted and not settled.keys() >= {index for same in index_of.values() for index in same}:
+            raise FileRefused(
+                f"{table.source} is a report of job {job_id}, whose rows were deleted after their time. So what became "
+                "of them, and who was put back, since the report is not known.",
+                hint="Nothing was sent. Make the list anew.",
+            )
 
         unsent = await UnsentRows.of(job, storage)
 
