@@ -381,6 +381,11 @@ async def opposed(one: Home, *, how: str) -> tuple[Job, Job]:
                 "SELECT job, 1, course, batch, '1', 3, '[]', 'refused', 1 FROM row WHERE job = ?",
                 (back.id,),
             )
+            journal.execute(
+                "INSERT INTO attempt (job, position, number, ledger, sent_at, sent_mono, boot) "
+                "VALUES (?, 1, 1, '', 1, 1, '')",
+                (back.id,),
+            )
     return waiting, back
 
 

@@ -157,7 +157,7 @@ WHERE mine.id = :job AND job.operation = 'enrol learner in batch' AND mine.opera
     AND job.client IN (SELECT other FROM same_organization AS own WHERE own.client = mine.client AND own.host = mine.host)
     AND (other.state IN ('enrolled', 'already_enrolled', 'done_before', 'refused', 'unknown', 'sending', 'invalid', 'duplicate')
         OR (other.state = 'pending' AND (job.state != 'cancelled'
-            OR EXISTS (SELECT 1 FROM row AS sent WHERE sent.job = job.id AND sent.attempts > 0))))
+            OR EXISTS (SELECT 1 FROM attempt WHERE attempt.job = job.id))))
     AND (job.rowid > mine.rowid OR job.created_at >= mine.planned_at)
 ORDER BY 3 DESC NULLS FIRST LIMIT 1;
 
@@ -176,7 +176,7 @@ WHERE mine.id = :job AND coalesce(other.batch, other.cells ->> '$[1]') = own.bat
         AND same_organization.host = mine.host)
     AND (other.state IN ('enrolled', 'already_enrolled', 'done_before', 'refused', 'unknown', 'sending', 'invalid', 'duplicate')
         OR (other.state = 'pending' AND (job.state != 'cancelled'
-            OR EXISTS (SELECT 1 FROM row AS sent WHERE sent.job = job.id AND sent.attempts > 0))))
+            OR EXISTS (SELECT 1 FROM attempt WHERE attempt.job = job.id))))
     AND (job.rowid > mine.rowid OR job.created_at >= mine.planned_at);
 
 -- name: rows_removed_since
