@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from bulkremove.cli.program import cli
 from bulkremove.report.metrics import AccountFigures, Figures, NightFigures, prometheus_text
 from bulkremove.web.openapi import PREFIX, document
+from bulkremove.web.problems import MEANINGS
 
 HERE = Path(__file__).parent
 GENERATED = re.compile(r"(<!-- made by make_reference\.py -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -22,11 +23,15 @@ def texts() -> dict[Path, str]:
     """The documents as they should be, by path."""
     root = click.Context(cli, info_name="bulkremove")
     made = {HERE / "commands.md": "\n".join(_commands(cli, root)) + "\n"}
-    for name, table in (("http-api.md", _operations()), ("metrics.md", _metrics())):
+    for name, tables in (("http-api.md", (_operations(), _problems())), ("metrics.md", (_metrics(),))):
         text = (HERE / name).read_text(encoding="utf-8")
-        lines = "\n".join(table)
-        made[HERE / name] = GENERATED.sub(lambda found, lines=lines: f"{found[1]}{lines}\n{found[2]}", text)  # type: ignore[misc] # mypy knows no default of a lambda
+        made[HERE / name] = _with_tables(text, iter(tables))
     return made
+
+
+def _with_tables(text: str, tables: Iterator[Iterator[str]]) -> str:
+    """The text with these tables, one after the other, in the places for them."""
+    return GENERATED.sub(lambda found: "\n".join((found[1].rstrip(), *next(tables), found[2])), text)
 
 
 def _commands(group: click.Group, root: click.Context) -> Iterator[str]:
@@ -64,10 +69,16 @@ def _options(command: click.Command, context: click.Context) -> Iterator[str]:
 
 
 def _operations() -> Iterator[str]:
-    yield from ("| method and path | what it does |", "|---|---|")
+    yield from ("| method and path | what it does | `operationId` |", "|---|---|---|")
     for path, methods in cast(dict[str, Any], document()["paths"]).items():
         for method, operation in methods.items():
-            yield f"| `{method.upper()} {path.removeprefix(PREFIX)}` | {_cell(operation['summary'])} |"
+            place, name = f"{method.upper()} {path.removeprefix(PREFIX)}", operation["operationId"]
+            yield f"| `{place}` | {_cell(operation['summary'])} | `{name}` |"
+
+
+def _problems() -> Iterator[str]:
+    yield from ("| `code` | what it means |", "|---|---|")
+    yield from (f"| `{code}` | {_cell(meaning)} |" for code, meaning in MEANINGS.items())
 
 
 def _metrics() -> Iterator[str]:

@@ -335,7 +335,7 @@ async def test_a_program_sends_the_number_that_a_person_compared(tmp_path: Path)
         assert (4, "rounded_ids") == (made["doubtful_ids"], made["doubts"][0]["code"])  # type: ignore[index] # a list
         address, agreed = f"/plans/{made['id']}/confirm", {"plan_hash": made["plan_hash"]}
         refused = await program.post(address, agreed)
-        assert (409, True) == (refused.status, "compared = 4" in str(refused.json["error"]))
+        assert (409, True) == (refused.status, "compared = 4" in str(refused.json["detail"]))
         assert 409 == (await program.post(address, {**agreed, "compared": 3})).status
         assert 400 == (await program.post(address, {**agreed, "compared": "4"})).status
         assert 400 == (await program.post(address, {**agreed, "compared": True})).status

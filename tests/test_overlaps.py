@@ -186,7 +186,7 @@ async def test_the_same_file_confirmed_twice_over_http_makes_one_job(tmp_path: P
         status, job = await post(f"/plans/{first['id']}/confirm", json.dumps({"plan_hash": first["plan_hash"]}))
         assert 201 == status
         status, refused = await post(f"/plans/{second['id']}/confirm", json.dumps({"plan_hash": second["plan_hash"]}))
-        assert (409, True) == (status, str(job["job"]) in str(refused["error"]))
+        assert (409, True) == (status, str(job["job"]) in str(refused["detail"]))
         _, third = await post("/plans?name=f.csv", triples(60))
         assert 60 > int(str(third["removals"]))
         _, wanted = await post("/plans?name=f.csv&open=include", triples(60))

@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,22 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from bulkremove.domain import errors
+from bulkremove.domain.errors import ActionRefused
 from bulkremove.domain.job import JobState
 from bulkremove.domain.permissions import Role
+from bulkremove.domain.version import __version__
 from bulkremove.web.openapi import PREFIX, document
+from bulkremove.web.problems import MEANINGS, ProblemCode, problem
+from bulkremove.web.routes import JSON
 from tests.cli_fixtures import crowd
 from tests.web_fixtures import Reply, Visitor, running_site, triples
+
+DOCUMENTED: list[dict[str, Any]] = [
+    operation
+    for methods in document()["paths"].values()  # type: ignore[attr-defined] # a dictionary
+    for operation in methods.values()
+]
 
 
 class Program:
@@ -56,6 +68,7 @@ async def test_a_program_posts_a_file_confirms_its_hash_and_takes_the_report(tmp
         made = await program.post("/plans?name=leavers.csv", triples(5))
         assert 201 == made.status, made.text
         plan = made.json
+        assert f"{PREFIX}/plans/{plan['id']}" == made.headers["Location"]
         assert (5, 5, "leavers.csv", True) == (plan["rows"], plan["removals"], plan["source"], plan["dry_run"])
         assert [] == await one.app.jobs.all()
         agreed = await program.post(f"/plans/{plan['id']}/confirm", {"plan_hash": plan["plan_hash"], "removals": 5})
@@ -63,6 +76,7 @@ async def test_a_program_posts_a_file_confirms_its_hash_and_takes_the_report(tmp
         again = await program.post(f"/plans/{plan['id']}/confirm", {"plan_hash": plan["plan_hash"]})
         assert (200, agreed.json["job"]) == (again.status, again.json["job"])
         job = str(agreed.json["job"])
+        assert (f"{PREFIX}/jobs/{job}", None) == (agreed.headers["Location"], again.headers.get("Location"))
         told = await ended(program, job)
         assert JobState.FINISHED == told["state"]
         counts = told["counts"]
@@ -109,23 +123,99 @@ async def test_a_job_is_paused_resumed_and_cancelled_by_a_program(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("path", "body", "status", "words"),
+    ("path", "body", "status", "code", "words"),
     [
-        ("/plans", "a,b,c\n1,2,3\n", 422, "no column for the course id"),
-        ("/plans", "", 422, "is empty"),
-        ("/plans?hidden=maybe", triples(1), 400, "hidden must be one of"),
-        ("/plans?columns=odd", triples(1), 422, "are not understood"),
-        ("/plans?sheet=One", triples(1), 422, "not a workbook"),
-        ("/plans/none/confirm", {"plan_hash": "x"}, 404, "not kept any more"),
+        ("/plans", "a,b,c\n1,2,3\n", 422, "file_refused", "no column for the course id"),
+        ("/plans", "", 422, "file_refused", "is empty"),
+        ("/plans?hidden=maybe", triples(1), 400, "bad_request", "hidden must be one of"),
+        ("/plans?hiden=refuse", triples(1), 400, "bad_request", "Unknown query parameter 'hiden'"),
+        ("/plans?columns=odd", triples(1), 422, "file_refused", "are not understood"),
+        ("/plans?sheet=One", triples(1), 422, "file_refused", "not a workbook"),
+        ("/plans/none/confirm", {"plan_hash": "x"}, 404, "plan_not_found", "not kept any more"),
+        ("/plans/none/confirm", {"plan_hash": "x", "removal": 3}, 400, "bad_request", "unknown field `removal`"),
+        ("/jobs/none/pause", "", 404, "job_not_found", "knows no job"),
+        ("/nowhere", "", 404, "not_found", "Not Found"),
+        ("/jobs", "", 405, "method_not_allowed", "Method Not Allowed"),
     ],
 )
-async def test_what_is_wrong_is_told_as_an_object(
-    tmp_path: Path, path: str, body: object, status: int, words: str
+async def test_what_is_wrong_is_a_problem_with_a_code(
+    tmp_path: Path, path: str, body: object, status: int, code: str, words: str
 ) -> None:
     async with running_site(tmp_path) as one, one.visitor(known=False) as visitor:
         reply = await Program(visitor, await one.program(Role.APPROVER)).post(path, body)
-        assert status == reply.status
-        assert words in str(reply.json["error"])
+        assert (status, "application/problem+json") == (reply.status, reply.headers["Content-Type"].partition(";")[0])
+        problem = reply.json
+        phrase = HTTPStatus(status).phrase
+        assert ("about:blank", phrase, status) == (problem["type"], problem["title"], problem["status"])
+        assert code == problem["code"]
+        assert words in str(problem["detail"])
+
+
+async def test_each_refusal_of_a_plan_has_a_code_of_its_own(tmp_path: Path) -> None:
+    async with running_site(tmp_path, max_removals=2) as one, one.visitor(known=False) as visitor:
+        program = Program(visitor, await one.program(Role.APPROVER))
+        small = (await program.post("/plans", triples(2))).json
+        confirm = f"/plans/{small['id']}/confirm"
+        assert "plan_outdated" == (await program.post(confirm, {"plan_hash": "x"})).json["code"]
+        wrong = {"plan_hash": small["plan_hash"], "removals": 3}
+        assert "consent_missing" == (await program.post(confirm, wrong)).json["code"]
+        plan = (await program.post("/plans", triples(3))).json
+        confirm = f"/plans/{plan['id']}/confirm"
+        assert "cap_exceeded" == (await program.post(confirm, {"plan_hash": plan["plan_hash"]})).json["code"]
+        assert (
+            "not_permitted"
+            == (
+                await Program(visitor, await one.program(Role.PREPARER)).post(confirm, {"plan_hash": plan["plan_hash"]})
+            ).json["code"]
+        )
+        unknown = await visitor.ask("GET", f"{PREFIX}/jobs", headers={"Authorization": "Bearer guessed"})
+        assert (401, "not_authenticated") == (unknown.status, unknown.json["code"])
+
+
+def test_every_error_and_every_status_has_a_code_and_every_code_a_meaning() -> None:
+    assert {*ProblemCode} == {*MEANINGS}
+    named = {value for value in vars(errors).values() if isinstance(value, type)}
+    for kind in (one for one in named if issubclass(one, ActionRefused) and one is not ActionRefused):
+        code = problem(kind("x"), 409, "x")["code"]
+        assert code is not ProblemCode.REFUSED, kind
+        assert (code is ProblemCode.ACTION_REFUSED) is (kind is errors.LearnerNotFound)  # the API erases nobody
+    statuses = {int(status) for operation in DOCUMENTED for status in operation["responses"] if int(status) >= 400}
+    by_http = {status for status in statuses if problem(Exception(), status, "x")["code"] is not ProblemCode.REFUSED}
+    assert {409, 422} == statuses - by_http  # these two are those of an error of this program alone
+
+
+def test_every_operation_has_an_id_a_tag_and_named_schemas() -> None:
+    ids = [operation["operationId"] for operation in DOCUMENTED]
+    assert len({*ids}) == len(ids)
+    assert {"plans", "jobs", "document"} == {tag for operation in DOCUMENTED for tag in operation["tags"]}
+    for operation in DOCUMENTED:
+        bodies = [operation.get("requestBody", {}), *operation["responses"].values()]
+        for body in bodies:
+            for kind, media in body.get("content", {}).items():
+                is_object = kind.endswith("json") and (operation["operationId"], kind) != ("getDocument", JSON)
+                assert ("$ref" in media["schema"]) is is_object, (operation["operationId"], kind)
+
+
+async def test_the_document_is_for_everybody_and_names_no_version_of_the_program(tmp_path: Path) -> None:
+    async with running_site(tmp_path) as one, one.visitor(known=False) as visitor:
+        reply = await visitor.ask("GET", f"{PREFIX}/openapi.json")
+        assert (200, document()) == (reply.status, reply.json)
+        assert __version__ not in reply.text
+
+
+async def test_a_report_is_its_own_kind_of_file_or_plain_bytes(tmp_path: Path) -> None:
+    async with running_site(tmp_path) as one, one.visitor(known=False) as visitor:
+        program = Program(visitor, await one.program(Role.APPROVER))
+        plan = (await program.post("/plans", triples(1))).json
+        job = (await program.post(f"/plans/{plan['id']}/confirm", {"plan_hash": plan["plan_hash"]})).json["job"]
+        path = f"{PREFIX}/jobs/{job}/report.csv"
+        own = await visitor.ask("GET", path, headers=program.headers)
+        plain = await visitor.ask("GET", path, headers={**program.headers, "Accept": "application/octet-stream"})
+        assert ("text/csv; charset=utf-8", "application/octet-stream") == (
+            own.headers["Content-Type"],
+            plain.headers["Content-Type"],
+        )
+        assert own.body == plain.body
 
 
 @pytest.mark.parametrize(
@@ -146,7 +236,7 @@ async def test_a_program_is_told_what_it_can_decide_without_an_option_of_the_com
     async with running_site(tmp_path) as one, one.visitor(known=False) as visitor:
         reply = await Program(visitor, await one.program(Role.APPROVER)).post("/plans", body)
         assert 422 == reply.status
-        assert "--" not in str(reply.json["error"])
+        assert "--" not in str(reply.json["detail"])
         none: dict[str, object] = {"sheet": [], "header": [], "header_row": None, "only": [], "hidden": False}
         assert none | choices == reply.json["choices"]
 
@@ -187,7 +277,7 @@ async def test_a_plan_over_a_cap_says_what_to_do_there_without_an_option_of_the_
         assert 409 == refused.status
         async with one.visitor() as person:
             page = await person.upload(rows)
-        for text in (str(plan["refusal"]), str(refused.json["error"]), page.text):
+        for text in (str(plan["refusal"]), str(refused.json["detail"]), page.text):
             assert (True, False) == (words in text, "--max" in text)
 
 

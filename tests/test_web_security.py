@@ -108,7 +108,7 @@ TABLE = {
     ("POST", "/settings/protected/add"): Attacked(D, FORM),
     ("POST", "/settings/protected/remove"): Attacked(D, FORM),
     ("GET", "/metrics"): Attacked(P),
-    ("GET", "/api/v1/openapi.json"): Attacked(P),
+    ("GET", "/api/v1/openapi.json"): Attacked(None),
     ("POST", "/api/v1/plans"): Attacked(P),
     ("GET", "/api/v1/plans/{plan}"): Attacked(P),
     ("GET", "/api/v1/plans/{plan}/rows"): Attacked(P),
@@ -209,7 +209,9 @@ async def test_every_address_asks_for_its_role_and_its_content_type(tmp_path: Pa
                         assert 403 == got.status, where
                         continue
                     assert got.status == NO_DOORS.get((method, path), got.status), where
-                    assert got.status in (200, 201, 303, 400, 404, 405, 409, 422), where
+                    assert got.status in (200, 201, 303, 400, 404, 405, 409, 422, 503), (
+                        where
+                    )  # 503: no Zoho is there to be asked
                     if known.content_type:
                         wrong = {**asked, "Content-Type": "text/plain"}
                         got = await visitor.ask(method, address(path), headers=wrong, data=b"x", allow_redirects=False)

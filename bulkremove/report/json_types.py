@@ -5,12 +5,17 @@ Times are epoch seconds, durations seconds.
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
+from typing import Annotated, TypedDict
+
+from msgspec import Meta
 
 from bulkremove.domain.doubts import DoubtCode
 from bulkremove.domain.flags import Flag
 from bulkremove.domain.job import EndReason, JobState
 from bulkremove.domain.row import Status
+
+Always = Annotated[bool, Meta(extra_json_schema={"const": True})]
+"""True in every such object."""
 
 
 class ColumnsJson(TypedDict):
@@ -79,7 +84,7 @@ class PlanJson(TypedDict):
     ``open_in``: the jobs that may still send rows which are left out, of those that whoever asks may see.
     """
 
-    dry_run: Literal[True]
+    dry_run: Always
     operation: str
     account: str
     host: str

@@ -21,18 +21,11 @@ from bulkremove.report import as_json
 from bulkremove.report.json_types import RowJson
 from bulkremove.report.metrics import CONTENT_TYPE, prometheus_text
 from bulkremove.storage.interface.jobs import VISIBLE
+from bulkremove.web.api_models import Confirmation, JobEvents, JobsPage, RowsPage, SupervisedJob, UploadedPlan
 from bulkremove.web.lookups import Lookups
-from bulkremove.web.openapi import (
-    PREFIX,
-    JobEvents,
-    JobsPage,
-    RowsPage,
-    SupervisedJob,
-    UploadedPlan,
-    document,
-    query_names,
-)
-from bulkremove.web.parameters import choice, json_object, page_parameter, whole_number, with_known_parameters
+from bulkremove.web.openapi import PREFIX, document_text, query_names
+from bulkremove.web.openapi_operations import BYTES
+from bulkremove.web.parameters import choice, json_body, page_parameter, whole_number, with_known_parameters
 from bulkremove.web.plan_pages import TO_REMOVE, confirm
 from bulkremove.web.responses import download, while_awaited
 from bulkremove.web.routes import JSON, Route, Scope, check_permission, person
@@ -61,7 +54,7 @@ class Api:
                 content_type,
             )
             for method, path, handler, scope, permission, content_type in (
-                ("GET", "/openapi.json", self.openapi, Scope.ONESELF, None, ""),
+                ("GET", "/openapi.json", self.openapi, Scope.NOBODY, None, ""),
                 ("POST", "/plans", self.make_plan, Scope.SOME, Permission.PREPARE, ""),
                 ("GET", "/plans/{plan}", self.plan, Scope.UPLOAD, Permission.LOOK, ""),
                 ("GET", "/plans/{plan}/rows", self.plan_rows, Scope.UPLOAD, Permission.LOOK, ""),
@@ -85,8 +78,8 @@ class Api:
         )
 
     async def openapi(self, request: web.Request) -> web.StreamResponse:
-        """Return the OpenAPI document."""
-        return web.json_response(document())
+        """Return the OpenAPI document, to everybody."""
+        return web.json_response(text=document_text())
 
     async def make_plan(self, request: web.Request) -> web.StreamResponse:
         """Make a plan from the file in the body, read as the query parameters say. Raises FileRefused."""
@@ -108,7 +101,8 @@ class Api:
             await while_awaited(request, now)
         if upload.refusal is not None:
             raise upload.refusal
-        return web.json_response(await self._plan(request, upload), status=201)
+        plan = await self._plan(request, upload)
+        return web.json_response(plan, status=201, headers={"Location": f"{PREFIX}/plans/{upload.id}"})
 
     async def plan(self, request: web.Request) -> web.StreamResponse:
         """Return a plan that is not confirmed yet."""
@@ -137,20 +131,16 @@ class Api:
 
         With an ``Idempotency-Key`` it is known as confirmed also after a restart, when the plan itself is gone.
         """
-        body, key = await json_object(request), request.headers.get("Idempotency-Key", "")
-        plan_hash, number, compared = body.get("plan_hash"), body.get("removals"), body.get("compared")
-        if not isinstance(plan_hash, str):
-            raise web.HTTPBadRequest(text="plan_hash must be a string.")
-        if not (number is None or type(number) is int) or not (compared is None or type(compared) is int):
-            raise web.HTTPBadRequest(text="removals and compared, if they are given, must be whole numbers.")
+        body, key = await json_body(request, Confirmation), request.headers.get("Idempotency-Key", "")
         if len(key) > MAX_KEY_LENGTH:
             raise web.HTTPBadRequest(text=f"Idempotency-Key has more than {MAX_KEY_LENGTH} characters.")
         approved = person(request).access.accounts(Permission.APPROVE)
-        if key and (existing_job := await self._app.jobs.by_idempotency_key(key, plan_hash, approved)):
+        if key and (existing_job := await self._app.jobs.by_idempotency_key(key, body.plan_hash, approved)):
             return await self._job_response(existing_job)
         upload = self._upload(request)  # which may be gone before, so its account is asked about here
         check_permission(request, Permission.APPROVE, upload.account)
-        consent, by = Consent(plan_hash=plan_hash, removals=number, compared=compared), person(request).name
+        consent = Consent(plan_hash=body.plan_hash, removals=body.removals, compared=body.compared)
+        by = person(request).name
         job_id, is_new = await confirm(
             self._app, self._supervisor, self._uploads, upload, consent, by=by, idempotency_key=key
         )
@@ -182,7 +172,7 @@ class Api:
         with TemporaryDirectory() as folder:
             path = Path(folder) / f"{job.id}-report.{request.match_info['ending']}"
             await self._app.reports.write(job.id, path, by=person(request).name)
-            return await download(path)
+            return await download(path, content_type=BYTES if request.headers.get("Accept") == BYTES else "")
 
     async def pause(self, request: web.Request) -> web.StreamResponse:
         """Pause a job and return it once the rows in flight are finished."""
@@ -235,7 +225,9 @@ class Api:
         return {"id": upload.id, "prepared_by": ", ".join(upload.prepared_by), **plan}
 
     async def _job_response(self, job: Job, *, status: int = 200) -> web.Response:
-        return web.json_response(self._job_json(job, await self._app.jobs.tally(job)), status=status)
+        headers = {"Location": f"{PREFIX}/jobs/{job.id}"} if status == 201 else {}
+        tally = await self._app.jobs.tally(job)
+        return web.json_response(self._job_json(job, tally), status=status, headers=headers)
 
     def _job_json(self, job: Job, tally: Tally) -> SupervisedJob:
         running, now = self._supervisor.running(job.id) is not None, self._app.clock.wall()

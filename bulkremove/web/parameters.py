@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping
 from typing import TypeVar
 
+import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
@@ -28,16 +28,18 @@ def with_known_parameters(handler: Handler, names: frozenset[str]) -> Handler:
     return checked
 
 
-async def json_object(request: web.Request) -> dict[str, object]:
-    """Parse the body. Raises HTTPBadRequest when it is not a JSON object, TimeoutError when it comes too slowly."""
+async def json_body(request: web.Request, kind: type[T]) -> T:
+    """Parse the body as an object of this class.
+
+    Raises HTTPBadRequest when it is none, TimeoutError when it comes too slowly.
+    """
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            body = json.loads(await request.text())
-    except (ValueError, LookupError, RecursionError):
-        body = None
-    if not isinstance(body, dict):
-        raise web.HTTPBadRequest(text="The body must be a JSON object.")
-    return body
+            return msgspec.json.decode(await request.read(), type=kind)
+    except msgspec.ValidationError as error:
+        raise web.HTTPBadRequest(text=f"The body is not as the API's document says: {error}.") from None
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
+        raise web.HTTPBadRequest(text="The body must be a JSON object.") from None
 
 
 def choice(request: web.Request, name: str, values: Mapping[str, T]) -> T | None:

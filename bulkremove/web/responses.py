@@ -92,12 +92,15 @@ async def while_awaited(request: web.Request, work: Coroutine[object, object, T]
     return await while_checked(check, work)
 
 
-async def download(path: Path) -> web.Response:
-    """Return a file as a download under its own name, which must be ASCII and never come from a user."""
+async def download(path: Path, *, content_type: str = "") -> web.Response:
+    """Return a file as a download under its own name, which must be ASCII and never come from a user.
+
+    ``content_type``: empty for that of the file's kind.
+    """
     headers = {"Content-Disposition": f'attachment; filename="{path.name}"'}
-    charset = None if path.suffix == ".xlsx" else "utf-8"
+    charset = None if content_type or path.suffix == ".xlsx" else "utf-8"
     body = await asyncio.to_thread(path.read_bytes)
-    return web.Response(body=body, content_type=KINDS[path.suffix], charset=charset, headers=headers)
+    return web.Response(body=body, content_type=content_type or KINDS[path.suffix], charset=charset, headers=headers)
 
 
 def parse_number(text: str, default: int) -> int:

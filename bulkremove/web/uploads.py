@@ -26,6 +26,7 @@ from bulkremove.domain.table import SANDBOX_MARK, Table
 from bulkremove.reading.options import ReadOptions
 from bulkremove.web.draft_files import MAX_AGE_SECONDS, DraftFiles
 from bulkremove.web.incoming_files import IncomingFile, IncomingFiles
+from bulkremove.web.problems import PlanNotFound
 from bulkremove.web.routes import person
 from bulkremove.web.upload import MAX_UPLOADS_OF_PERSON, Upload
 from bulkremove.web.uploaded_plans import UploadedPlans
@@ -211,11 +212,11 @@ class Uploads:
             return job, True
 
     def get(self, upload_id: str, seen: AccountSet) -> Upload:
-        """Return an upload for one of these accounts by its id. Raises HTTPNotFound."""
+        """Return an upload for one of these accounts by its id. Raises PlanNotFound."""
         self._delete_expired()
         entry = self._uploads.get(upload_id)
         if entry is None or entry[0].account not in seen:
-            raise web.HTTPNotFound(
+            raise PlanNotFound(
                 text="This plan is not kept any more. Make it again: upload the file, or choose the people."
             )
         return entry[0]
