@@ -36,6 +36,7 @@ from bulkremove.domain.row import Status
 from bulkremove.platform.local_time import local
 from bulkremove.reading.options import ReadOptions
 from bulkremove.reading.reader import read
+from bulkremove.report import utc
 from bulkremove.sandbox import read_log
 from bulkremove.sources.inbox import Inbox
 from bulkremove.storage.interface.records import Notice
@@ -544,7 +545,7 @@ async def test_a_scheduled_plan_is_named_with_its_day_everywhere(tmp_path: Path)
         assert f"Job {job.id}: scheduled. It runs from {due} on." in shown
         assert "To let it run before: " in shown
         told = json.loads(program("show", "--json", job.id).stdout)
-        assert ("scheduled", job.due_at) == (told["state"], told["due_at"])
+        assert ("scheduled", utc(job.due_at)) == (told["state"], told["due_at"])
         assert JobState.READY is (await one.app.jobs.approve(job.id, by="kim")).state
         assert [job.id] == [done.id for done in (await one.run()).ran]
 

@@ -138,6 +138,16 @@ async def test_the_jobs_come_newest_first_a_page_at_a_time_and_by_state(storage:
     assert ["job-3"] == [one.id for one in await storage.jobs.page(accounts=EVERY_ACCOUNT, states=[JobState.HELD])]
     assert [] == await storage.jobs.page(accounts=EVERY_ACCOUNT, source="G")
     assert 5 == len(await storage.jobs.page(accounts=EVERY_ACCOUNT, source="F"))
+    later = await storage.jobs.page(accounts=EVERY_ACCOUNT, since=Epoch(3.0))
+    assert ["job-4", "job-3"] == [one.id for one in later]
+    behind = await storage.jobs.page(accounts=EVERY_ACCOUNT, before=(Epoch(3.0), "job-3"), limit=2)
+    assert ["job-2", "job-1"] == [one.id for one in behind]
+    same_time = await storage.jobs.page(accounts=EVERY_ACCOUNT, before=(Epoch(3.0), "job-4"), limit=1)
+    assert ["job-3"] == [one.id for one in same_time]
+    for name, by in (("of-kim", ("jo", "kim")), ("of-kimberly", ("kimberly",))):
+        await storage.jobs.create(replace(job(name, at=9.0), prepared_by=by, confirmed_by="bo"), [])
+    assert ["of-kim"] == [one.id for one in await storage.jobs.page(accounts=EVERY_ACCOUNT, who="kim")]
+    assert 2 == len(await storage.jobs.page(accounts=EVERY_ACCOUNT, who="bo"))
     assert {"job-1": 1, "job-4": 4} == {
         name: tally.open for name, tally in (await storage.rows.tallies(["job-1", "job-4"])).items()
     }
@@ -158,6 +168,10 @@ async def test_a_run_that_ends_is_decided_by_its_tally_and_told_with_its_events(
     assert (JobState.PAUSED, EndReason.INTERRUPTED, True) == (ended.state, ended.reason_code, ended.auto_resumable)
     assert (2.0, 3) == (ended.seconds, ended.peak_calls)
     assert ["started", "halted", "paused"] == [name for _, name, _ in await storage.jobs.events("job")]
+    first, second, third = await storage.jobs.events_after("job", after=0, limit=9)
+    assert ["started", "halted", "paused"] == [one.name for one in (first, second, third)]
+    assert [second] == await storage.jobs.events_after("job", after=first.number, limit=1)
+    assert [] == await storage.jobs.events_after("job", after=third.number, limit=9)
     assert not await storage.jobs.is_reported("job")
     await storage.record(JobEvent("job", EventName.REPORTED, "It is in r.csv.", Epoch(7.0)))
     assert await storage.jobs.is_reported("job")
@@ -217,6 +231,7 @@ async def test_a_search_ignores_case_and_knows_pages(storage: Storage) -> None:
     assert [2] == [row.position for row in await search(storage, one, None, '"')]
     assert [3, 4] == [row.position for row in await search(storage, one, None, "jo")]
     assert [4] == [row.position for row in await search(storage, one, None, "JO", offset=1, limit=1)]
+    assert [4] == [row.position for row in await search(storage, one, None, "jo", after=3)]
     assert [] == await search(storage, one, Status.REMOVED)
 
 

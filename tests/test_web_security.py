@@ -115,6 +115,7 @@ TABLE = {
     ("POST", "/api/v1/plans/{plan}/confirm"): Attacked(A, "application/json"),
     ("GET", "/api/v1/jobs"): Attacked(P),
     ("GET", "/api/v1/jobs/{job}"): Attacked(P),
+    ("GET", "/api/v1/jobs/{job}/rows"): Attacked(P),
     ("GET", "/api/v1/jobs/{job}/events"): Attacked(P),
     ("GET", "/api/v1/jobs/{job}/report.{ending}"): Attacked(P),
     ("POST", "/api/v1/jobs/{job}/pause"): Attacked(P),

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, nullcontext, suppress
 
 from bulkremove.app.approval import check_approval, check_rows_left
+from bulkremove.app.cancellation import check_held, check_never_run, check_open
 from bulkremove.app.consent import check_sandbox_match
 from bulkremove.app.context import Context
 from bulkremove.app.results import PAGE_SIZE
@@ -22,7 +23,7 @@ from bulkremove.domain.permissions import EVERY_ACCOUNT, AccountSet
 from bulkremove.domain.plan import Plan
 from bulkremove.storage.interface.claims import ClaimKind
 from bulkremove.storage.interface.jobs import VISIBLE, JobEnd
-from bulkremove.storage.interface.records import Act, JobEvent, Record
+from bulkremove.storage.interface.records import Act, JobEvent, Record, StoredEvent
 
 MAX_NOTE_LENGTH = 500
 """Characters."""
@@ -61,7 +62,7 @@ class Jobs:
             end = JobEnd(JobState.CANCELLED, "Stopped while it was stored.", EndReason.CANCELLED, job.created_at)
             with suppress(JobNotFound):  # it was not complete yet; remove_abandoned deletes it later
                 await self._storage.jobs.cancel(
-                    job.id, _not_over, end, Act(by, AuditAct.CANCELLED, details, job.created_at)
+                    job.id, check_open, end, Act(by, AuditAct.CANCELLED, details, job.created_at)
                 )
             raise
 
@@ -84,12 +85,18 @@ class Jobs:
         limit: int = PAGE_SIZE,
         state: JobState | None = None,
         source: str = "",
+        who: str = "",
+        since: Epoch = Epoch(0.0),
+        before: tuple[Epoch, str] | None = None,
     ) -> tuple[list[Job], Mapping[str, Tally], bool]:
-        """A page (from 1) of jobs by accounts, state and file name; their tallies by id; whether more follow."""
+        """A page (from 1) of jobs; their tallies by id; whether more follow. The filters are those of the store."""
         jobs = await self._storage.jobs.page(
             accounts=accounts,
             states=[state] if state else VISIBLE,
             source=source,
+            who=who,
+            since=since,
+            before=before,
             limit=limit + 1,
             offset=(page - 1) * limit,
         )
@@ -189,6 +196,10 @@ class Jobs:
         """The job's events: time, stable name and text."""
         return await self._storage.jobs.events(job.id)
 
+    async def events_after(self, job: Job, *, after: int, limit: int) -> list[StoredEvent]:
+        """The job's events after the one with this number (0: from the first one on), ``limit`` at most."""
+        return await self._storage.jobs.events_after(job.id, after=after, limit=limit)
+
     async def add_event(self, job_id: str, name: EventName, text: str) -> None:
         """Store an event of a job."""
         await self._storage.record(JobEvent(job_id, name, text, self._context.clock.wall()))
@@ -256,7 +267,7 @@ class Jobs:
         end = JobEnd(JobState.CANCELLED, why, EndReason.CANCELLED, at)
         async with nullcontext() if claimed else self._storage.claims.hold(job_id):
             return await self._storage.jobs.cancel(
-                job_id, _not_over, end, Act(by, AuditAct.CANCELLED, {"job": job_id}, at)
+                job_id, check_open, end, Act(by, AuditAct.CANCELLED, {"job": job_id}, at)
             )
 
     async def withdraw(self, job_id: str, *, by: str) -> bool:
@@ -267,7 +278,9 @@ class Jobs:
         at = self._context.clock.wall()
         end = JobEnd(JobState.CANCELLED, "It was refused before its first row.", EndReason.CANCELLED, at)
         try:
-            await self._storage.jobs.cancel(job_id, _never_run, end, Act(by, AuditAct.CANCELLED, {"job": job_id}, at))
+            await self._storage.jobs.cancel(
+                job_id, check_never_run, end, Act(by, AuditAct.CANCELLED, {"job": job_id}, at)
+            )
         except JobUnsuitable:
             return False
         return True
@@ -278,7 +291,9 @@ class Jobs:
         end = JobEnd(JobState.CANCELLED, "Nobody approved it in time.", EndReason.EXPIRED, at)
         try:
             async with self._storage.claims.hold(job_id):
-                await self._storage.jobs.cancel(job_id, _held, end, Act(by, AuditAct.CANCELLED, {"job": job_id}, at))
+                await self._storage.jobs.cancel(
+                    job_id, check_held, end, Act(by, AuditAct.CANCELLED, {"job": job_id}, at)
+                )
         except (JobUnsuitable, JobBusy):
             return False
         return True
@@ -287,18 +302,3 @@ class Jobs:
         """Whether rows are left, or the run was killed between its end and its report."""
         ended = job.state in (JobState.FINISHED, JobState.STOPPED)
         return job.state.is_resumable or (ended and not await self._storage.jobs.is_reported(job.id))
-
-
-def _held(job: Job) -> None:
-    if job.state is not JobState.HELD:
-        raise JobUnsuitable(f"Job {job.id} is {job.state.value}.")
-
-
-def _never_run(job: Job) -> None:
-    if job.state is not JobState.READY:
-        raise JobUnsuitable(f"Job {job.id} is {job.state.value}.")
-
-
-def _not_over(job: Job) -> None:
-    if job.state.is_over:
-        raise JobUnsuitable(f"Job {job.id} is {job.state.value} already.")

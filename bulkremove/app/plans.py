@@ -19,7 +19,7 @@ from bulkremove.app.jobs import Jobs
 from bulkremove.app.protected_list import protected_learners
 from bulkremove.app.report_states import first_planned_at, with_present_states
 from bulkremove.app.reports import Reports
-from bulkremove.app.results import PAGE_SIZE, Preview
+from bulkremove.app.results import Preview
 from bulkremove.app.unsent_rows import UnsentRows
 from bulkremove.app.wordings import Wordings
 from bulkremove.config import Settings
@@ -31,7 +31,7 @@ from bulkremove.domain.job import APPROVAL_SECONDS, PLAN_SECONDS, Job
 from bulkremove.domain.listing import Learner
 from bulkremove.domain.operation import ENROLL_LEARNER, OPERATIONS, REMOVE_LEARNER, PlannedOperation
 from bulkremove.domain.permissions import EVERY_ACCOUNT, AccountSet
-from bulkremove.domain.plan import OtherJob, Plan, PlannedRow
+from bulkremove.domain.plan import OtherJob
 from bulkremove.domain.row import Removal, Status
 from bulkremove.domain.table import Table
 from bulkremove.engine import rate_limit
@@ -144,16 +144,6 @@ class Plans:
         await storage.jobs.record_plan_shown(
             preview.plan.hash, at=at, generation=generation, forget_before=forget_before
         )
-
-    async def filter_rows(
-        self, plan: Plan, *, status: Status | None, to_remove: bool, text: str, page: int
-    ) -> tuple[list[PlannedRow], bool]:
-        """A page (from 1) of a plan's rows, and whether more follow; see ``planner.filter_rows``."""
-        offset = (page - 1) * PAGE_SIZE
-        rows = await asyncio.to_thread(
-            planner.filter_rows, plan, status=status, to_remove=to_remove, text=text, offset=offset, limit=PAGE_SIZE + 1
-        )
-        return rows[:PAGE_SIZE], len(rows) > PAGE_SIZE
 
     async def retry(self, job_id: str, *, unknown_checked: bool) -> Preview:
         """Preview a new job of an ended job's rows that are ``not_sent``. Raises JobUnsuitable when there are none.

@@ -14,7 +14,7 @@ from bulkremove.domain.errors import ReportFailed
 from bulkremove.domain.event_names import WAITS, EventName
 from bulkremove.domain.job import Job
 from bulkremove.domain.permissions import AccountSet
-from bulkremove.domain.row import Status
+from bulkremove.domain.row import RowState, Status
 from bulkremove.report import (
     ReportFile,
     RowSelection,
@@ -64,6 +64,18 @@ class Reports:
 
     async def _rows_about(self, job: Job, text: str) -> list[Outcome]:
         return await self._storage.rows.search(job, status=None, text=text, offset=0, limit=PAGE_SIZE + 1)
+
+    async def rows_after(
+        self, job: Job, *, state: Status | RowState | None, text: str, after: int, limit: int
+    ) -> tuple[list[Outcome], bool]:
+        """The job's rows after a position (-1: from the first one on) in this state; whether more follow.
+
+        A row that the job can still send is in its ``RowState``, and has no status yet.
+        """
+        rows = await self._storage.rows.search(
+            job, status=state, text=text, after=after, limit=limit + 1, as_reported=False
+        )
+        return rows[:limit], len(rows) > limit
 
     async def timeline(self, job: Job) -> Timeline:
         """The job's removals over time, and the waits in which no row was sent."""

@@ -15,6 +15,7 @@ from bulkremove.domain.ledger import Quota
 from bulkremove.domain.operation import ENROLL_LEARNER
 from bulkremove.domain.plan import Plan
 from bulkremove.domain.row import Status
+from bulkremove.report import utc
 from bulkremove.report.json_types import PersonJson, PlanJson
 
 PAGE_SIZE = 50
@@ -63,7 +64,7 @@ class Preview:
         return courses
 
     def as_json(self) -> PlanJson:
-        """The plan for programs; ``seconds`` of the run's clock, ``ends_at`` in epoch seconds."""
+        """The plan for programs; ``seconds`` of the run's clock."""
         plan, table, counts = self.plan, self.plan.table, self.plan.not_sent()
         return {
             "dry_run": True,
@@ -111,7 +112,7 @@ class Preview:
             "open_in": [job.id for job in plan.open_in],
             "calls": plan.removals,
             "seconds": round(self.seconds, 1),
-            "ends_at": round(self.ends_at, 1),
+            "ends_at": utc(self.ends_at),
             "plan_hash": plan.hash,
         }
 

@@ -23,6 +23,8 @@ def add_to(group: click.Group) -> None:
 def audit(context: click.Context, newest: int, as_json: bool) -> None:
     """Show who did what, the newest first.
 
+    With --json, hashed_at is the time as the hash covers it, in epoch seconds.
+
     Example: bulkremove audit verify
     """
     if context.invoked_subcommand is not None:
@@ -33,8 +35,14 @@ def audit(context: click.Context, newest: int, as_json: bool) -> None:
     screen: Screen = context.obj
     entries = screen.look(lambda app: app.audit.newest(newest, EVERY_ACCOUNT))
     if as_json:
-        names = ("id", "at", "actor", "act", "facts", "hash")
-        screen.print_result(json.dumps([{name: getattr(entry, name) for name in names} for entry in entries]))
+        from bulkremove.report import utc
+
+        names = ("id", "actor", "act", "facts", "hash")
+        documents = [
+            {"at": utc(entry.at), "hashed_at": entry.at, **{name: getattr(entry, name) for name in names}}
+            for entry in entries
+        ]
+        screen.print_result(json.dumps(documents))
         return
     for entry in entries:
         details, act = printable(facts_in_words(entry.facts)), act_in_words(entry.act)

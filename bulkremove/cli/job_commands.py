@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import click
 
 from bulkremove.cli.console import Screen, json_option, printable, sandbox_of
-from bulkremove.cli.exit_codes import of_job
 from bulkremove.domain.attempt import LookupResult, Outcome
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.job import Job, JobState, Tally
@@ -64,11 +63,12 @@ def jobs(screen: Screen, state: str | None, source: str, limit: int, page: int, 
     matches, tallies, has_more, holders, unconfirmed, now = screen.look(load)
     if as_json:
         from bulkremove.report import as_json as report_json
+        from bulkremove.report import utc
 
         documents = []
         for job in matches:
             tally, holder = tallies[job.id], holders.get(job.id)
-            running = {"pid": holder.pid, "machine": holder.host, "since": holder.since} if holder else None
+            running = {"pid": holder.pid, "machine": holder.host, "since": utc(holder.since)} if holder else None
             step = _next_step(screen, job, tally, now, is_running=bool(holder), is_unconfirmed=job.id in unconfirmed)
             needs_review = tally.open > 0 and job.needs_review(now)
             documents.append(
@@ -134,23 +134,24 @@ def show(screen: Screen, job: str, as_json: bool) -> None:
     Example: bulkremove show 20261123-k3f9
     """
 
-    async def load(app: App) -> tuple[Job, Tally, str, list[tuple[Epoch, str, str]], list[Outcome], bool, Epoch]:
+    async def load(app: App) -> tuple[Job, Tally, str, list[tuple[Epoch, str, str]], list[Outcome], bool, bool, Epoch]:
         jobs, reports, stored, now = app.jobs, app.reports, await app.jobs.find(job), app.clock.wall()
         unknown = await reports.outcomes(stored, Status.UNKNOWN)
         unconfirmed = await app.canaries.waiting(stored) is not None
         tally, summary, events = await jobs.tally(stored), await reports.summary(stored), await jobs.events(stored)
-        return stored, tally, summary, events, unknown, unconfirmed, now
+        return stored, tally, summary, events, unknown, unconfirmed, await jobs.is_running(stored), now
 
-    stored_job, tally, summary, events, unknown, unconfirmed, now = screen.look(load)
+    stored_job, tally, summary, events, unknown, unconfirmed, is_running, now = screen.look(load)
     needs_review = tally.open > 0 and stored_job.needs_review(now)
     if as_json:
         from bulkremove.report import as_json as report_json
+        from bulkremove.report import utc
 
         document = {
             **report_json(stored_job, tally),
+            "standing": standing_of(stored_job, tally, now=now, is_running=is_running),
             "needs_review": needs_review,
-            "exit_code": of_job(stored_job, tally),
-            "events": [{"at": at, "name": name, "text": text} for at, name, text in events],
+            "events": [{"at": utc(at), "name": name, "text": text} for at, name, text in events],
             "unknown_rows": [outcome.number for outcome in unknown],
         }
         screen.print_result(json.dumps(document))

@@ -23,7 +23,7 @@ _PROGRAM_LOGGER = logging.getLogger("bulkremove")
 class EventFormatter(logging.Formatter):
     """Formatter of a record as one line.
 
-    As text: ``2026-11-23T02:30:00.000+00:00 locked job=20261123-k3f9 account=default night= Zoho says ...``
+    As text: ``2026-11-23T02:30:00.000Z locked job=20261123-k3f9 account=default night= Zoho says ...``
     """
 
     def __init__(self, *, as_json: bool) -> None:
@@ -36,7 +36,7 @@ class EventFormatter(logging.Formatter):
         if record.exc_info:
             text = f"{text}\n{self.formatException(record.exc_info)}"
         fields = {
-            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "event": getattr(record, "event", record.name),
             "job": getattr(record, "job", ""),
             "account": getattr(record, "account", ""),

@@ -59,7 +59,11 @@ def users(context: click.Context, as_json: bool) -> None:
     screen: Screen = context.obj
     stored_users = screen.look(lambda app: app.users.all())
     if as_json:
-        documents = [{"name": user.name, **_roles(user.access), "added_at": user.added_at} for user in stored_users]
+        from bulkremove.report import utc
+
+        documents = [
+            {"name": user.name, **_roles(user.access), "added_at": utc(user.added_at)} for user in stored_users
+        ]
         screen.print_result(json.dumps(documents))
         return
     if not stored_users:
@@ -153,6 +157,8 @@ def tokens(context: click.Context, as_json: bool) -> None:
 
     stored_tokens = screen.look(load)
     if as_json:
+        from bulkremove.report import utc
+
         documents = [
             {
                 "id": token.id,
@@ -160,8 +166,8 @@ def tokens(context: click.Context, as_json: bool) -> None:
                 **_roles(token.access),
                 "as_owner": limited.texts,
                 "owner": token.owner,
-                "added_at": token.added_at,
-                "revoked_at": token.revoked_at,
+                "added_at": utc(token.added_at),
+                "revoked_at": utc(token.revoked_at) or None,
             }
             for token, limited in stored_tokens
         ]

@@ -28,6 +28,8 @@ def wordings(context: click.Context, as_json: bool) -> None:
     screen: Screen = context.obj
     accepted = screen.call(lambda app: app.wordings.all())
     if as_json:
+        from bulkremove.report import utc
+
         items = [
             {
                 "number": accepted_wording.number,
@@ -37,7 +39,7 @@ def wordings(context: click.Context, as_json: bool) -> None:
                 "code": accepted_wording.wording.api_code,
                 "message": accepted_wording.wording.message,
                 "accepted_by": accepted_wording.by,
-                "accepted_at": accepted_wording.accepted_at,
+                "accepted_at": utc(accepted_wording.accepted_at),
                 "job": accepted_wording.job,
             }
             for accepted_wording in accepted

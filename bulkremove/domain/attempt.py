@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from bulkremove.domain.clock import Epoch, LoopTime, Monotonic
 from bulkremove.domain.listing import Learner
-from bulkremove.domain.row import Removal, Status
+from bulkremove.domain.row import Removal, RowState, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +135,8 @@ class Outcome:
     """Who the learner was when the plan was made, by Zoho's list; None where it is not known."""
     undone: str = ""
     """Which job did the opposite since, as the last change that is known of this person; empty if none did."""
+    open: RowState | None = None
+    """Where it stands while the job can still send it; None once it is settled, or the job is over."""
 
     @property
     def last_seen(self) -> LookupResult | None:

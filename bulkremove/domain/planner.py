@@ -109,11 +109,11 @@ def plan(
 
 
 def filter_rows(
-    plan: Plan, *, status: Status | None, to_remove: bool, text: str, offset: int, limit: int
-) -> list[PlannedRow]:
-    """Return a page of rows, in file order: those excluded with ``status``, those ``to_remove``, or else all.
+    plan: Plan, *, status: Status | None, to_remove: bool, text: str, limit: int, offset: int = 0, after: int = -1
+) -> list[tuple[int, PlannedRow]]:
+    """Return a page of rows with their indexes: those excluded with ``status``, those ``to_remove``, or else all.
 
-    ``text``: only rows with it in some cell, ignoring case.
+    ``text``: only rows with it in some cell, ignoring case; ``after``: an index, only rows after it.
     """
     pattern, columns = text.casefold(), plan.table.columns
 
@@ -123,8 +123,8 @@ def filter_rows(
             return False
         return not pattern or any(pattern in column[index].casefold() for column in columns)
 
-    indexes = islice(filter(matches, range(len(plan.table))), offset, offset + limit)
-    return [plan.row(index) for index in indexes]
+    indexes = islice(filter(matches, range(after + 1, len(plan.table))), offset, offset + limit)
+    return [(index, plan.row(index)) for index in indexes]
 
 
 def _footer(table: Table) -> range:

@@ -7,7 +7,7 @@ never writes a cell that a spreadsheet would run as a formula.
 from bulkremove.report.files import ReportFile, default_path, reserve, reserve_both, retry_path, write
 from bulkremove.report.plan_file import write_plan
 from bulkremove.report.summary import as_json, counts_without_zeros, duration, summary, warning_text
-from bulkremove.report.tables import RowSelection, columns
+from bulkremove.report.tables import RowSelection, columns, utc
 from bulkremove.report.timeline import SilentPeriod, Timeline, timeline
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "retry_path",
     "summary",
     "timeline",
+    "utc",
     "warning_text",
     "write",
     "write_plan",

@@ -1,6 +1,6 @@
 """The JSON of plans, rows, jobs and events: one definition for the command line, the API and its OpenAPI document.
 
-Times are epoch seconds, durations seconds.
+Times are UTC as RFC 3339 writes them (``2026-11-23T02:30:00.000Z``, made by ``report.utc``), durations seconds.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from bulkremove.domain.flags import Flag
 from bulkremove.domain.job import EndReason, JobState
 from bulkremove.domain.row import Status
 
+Timestamp = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+"""A time of RFC 3339."""
 Always = Annotated[bool, Meta(extra_json_schema={"const": True})]
 """True in every such object."""
 
@@ -120,7 +122,7 @@ class PlanJson(TypedDict):
     open_in: list[str]
     calls: int
     seconds: float
-    ends_at: float
+    ends_at: Timestamp
     plan_hash: str
 
 
@@ -151,7 +153,7 @@ class ChoicesJson(TypedDict):
     hidden: bool
 
 
-class RowJson(TypedDict):
+class PlannedRowJson(TypedDict):
     """A row of a plan; ``planned``: ``remove`` or ``enrol``, or why it is not sent."""
 
     row: int
@@ -164,13 +166,14 @@ class JobJson(TypedDict):
     """A job and its counts. ``night``: that made it, or empty; ``due_at``: from when on a scheduled one runs.
 
     ``operation``: what it does, ``remove learner from batch`` or ``enrol learner in batch``.
+    ``end_reason``: why its last run ended early; None while it runs, and where every row has its status.
     ``other_learner_answers``: how many of Zoho's answers named another learner than the one that was sent.
     """
 
     job: str
     state: JobState
     reason: str
-    end_reason: EndReason
+    end_reason: EndReason | None
     account: str
     operation: str
     night: str
@@ -185,14 +188,14 @@ class JobJson(TypedDict):
     peak_calls: int
     lockouts: int
     other_learner_answers: int
-    created_at: float
-    finished_at: float | None
-    due_at: float | None
+    created_at: Timestamp
+    finished_at: Timestamp | None
+    due_at: Timestamp | None
 
 
 class EventJson(TypedDict):
     """What happened to a job."""
 
-    at: float
+    at: Timestamp
     name: str
     text: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bulkremove.domain.job import Job, Tally
 from bulkremove.domain.row import Status
 from bulkremove.report.json_types import JobJson
+from bulkremove.report.tables import utc
 
 _ORDER = (Status.REFUSED, Status.UNKNOWN, Status.NOT_SENT, Status.DUPLICATE, Status.INVALID)
 _SELDOM = (Status.IDENTITY_MISMATCH, Status.NOT_ENROLLED, Status.ALREADY_ENROLLED, Status.DONE_BEFORE)
@@ -65,7 +66,7 @@ def as_json(job: Job, tally: Tally) -> JobJson:
         "job": job.id,
         "state": job.state,
         "reason": job.reason,
-        "end_reason": job.reason_code,
+        "end_reason": job.reason_code or None,
         "account": job.account,
         "operation": job.operation,
         "night": job.night,
@@ -80,9 +81,9 @@ def as_json(job: Job, tally: Tally) -> JobJson:
         "peak_calls": job.peak_calls,
         "lockouts": job.lockouts,
         "other_learner_answers": job.mismatched,
-        "created_at": job.created_at,
-        "finished_at": job.finished_at,
-        "due_at": job.due_at,
+        "created_at": utc(job.created_at),
+        "finished_at": utc(job.finished_at) or None,
+        "due_at": utc(job.due_at) or None,
     }
 
 

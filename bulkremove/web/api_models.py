@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import Annotated, TypedDict
 
 import msgspec
 
+from bulkremove.domain.attempt import LookupResult
+from bulkremove.domain.row import RowState, Status
 from bulkremove.domain.standing import Standing
-from bulkremove.report.json_types import EventJson, JobJson, PlanJson, RowJson
+from bulkremove.report.json_types import EventJson, JobJson, PlanJson, PlannedRowJson, Timestamp
+
+ROW_STATES = [state.value for state in (*RowState, *Status)]
+"""How a row of a job may stand: open, or settled with a status."""
+ShownState = Annotated[str, msgspec.Meta(title="RowState", extra_json_schema={"enum": ROW_STATES})]
 
 
 class UploadedPlan(PlanJson):
     """A plan that waits for its confirmation; ``id``: in its address."""
 
     id: str
-    prepared_by: str
+    prepared_by: list[str]
+    uploaded_at: Timestamp
 
 
-class RowsPage(TypedDict):
-    """A page of a plan's rows; ``more``: there is another page."""
+class PlannedRows(TypedDict):
+    """Some rows of a plan, in file order; ``next``: the cursor of those after them, null where there are none."""
 
-    rows: list[RowJson]
-    more: bool
+    rows: list[PlannedRowJson]
+    next: str | None
 
 
 class SupervisedJob(JobJson):
@@ -30,23 +37,82 @@ class SupervisedJob(JobJson):
     ``needs_review``: it has not run for an hour; ``failure``: why this server could not run it.
     """
 
+    prepared_by: list[str]
+    confirmed_by: str
     standing: Standing
     needs_review: bool
     running: bool
     failure: str | None
 
 
-class JobsPage(TypedDict):
-    """A page of jobs; ``more``: there is another page."""
+class Jobs(TypedDict):
+    """Some jobs, the newest first; ``next``: the cursor of those before them, null where there are none."""
 
     jobs: list[SupervisedJob]
-    more: bool
+    next: str | None
+
+
+class LearnerJson(TypedDict):
+    """Who a learner was when the plan was made, by Zoho's list of the batch. What it does not tell is empty."""
+
+    name: str
+    email: str
+    employee_id: str
+    progress: str
+
+
+class NoteJson(TypedDict):
+    """What a person found out about an unknown row, who looked its learner up; ``result``: null if the text says it."""
+
+    at: Timestamp
+    author: str
+    text: str
+    result: LookupResult | None
+
+
+class JobRow(TypedDict):
+    """A row of a job; ``row``: its number as the spreadsheet shows it; ``cells``: those of the file.
+
+    ``state``: its status, as in the report; or ``pending`` or ``sending``, while the job can still send it and nothing
+    is settled. ``learner``: null where Zoho was not asked. ``undone``: which later job did the opposite; may be empty.
+    """
+
+    row: int
+    state: ShownState
+    detail: str
+    cells: list[str]
+    http_status: int | None
+    api_code: str | None
+    attempts: int
+    first_sent_at: Timestamp | None
+    finished_at: Timestamp | None
+    learner: LearnerJson | None
+    notes: list[NoteJson]
+    undone: str
+
+
+class JobRows(TypedDict):
+    """Some rows of a job, in file order; ``header``: the headings of their cells.
+
+    ``next``: the cursor of those after them, null where there are none.
+    """
+
+    header: list[str]
+    rows: list[JobRow]
+    next: str | None
+
+
+class JobEvent(EventJson):
+    """What happened to a job; ``id``: larger than those of its events before."""
+
+    id: int
 
 
 class JobEvents(TypedDict):
-    """The events of a job, the oldest first."""
+    """Some events of a job, the oldest first; ``more``: there are others after them."""
 
-    events: list[EventJson]
+    events: list[JobEvent]
+    more: bool
 
 
 class Confirmation(msgspec.Struct, forbid_unknown_fields=True):

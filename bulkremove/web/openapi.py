@@ -20,9 +20,10 @@ VERSION = "1"
 """Of the API. That of the program is told to nobody who has no token, and the document is for everybody."""
 _MODELS = (
     api_models.UploadedPlan,
-    api_models.RowsPage,
+    api_models.PlannedRows,
     api_models.SupervisedJob,
-    api_models.JobsPage,
+    api_models.Jobs,
+    api_models.JobRows,
     api_models.JobEvents,
     api_models.Confirmation,
     Problem,
@@ -47,7 +48,8 @@ def document() -> dict[str, object]:
             "title": "bulkremove",
             "version": VERSION,
             "description": "Takes learners off Zoho People training batches in bulk. A plan is made from a file and "
-            "removes nothing; confirming it by its hash makes it a job. Times are epoch seconds, durations seconds. "
+            "removes nothing; confirming it by its hash makes it a job. Times are UTC (RFC 3339), durations seconds. "
+            "A list has `next`, the `cursor` of its next page. "
             "An error is a problem of RFC 9457 with a `code` that never changes.",
         },
         "security": [{"token": []}],
@@ -80,6 +82,7 @@ def _schemas() -> dict[str, Any]:
     """The schemas of all objects by name, without the ending that tells them from the values in the code."""
     made = schema_components(_MODELS, ref_template=f"{SCHEMAS}{{name}}")[1]
     schemas: dict[str, Any] = json.loads(json.dumps(made).replace('Json"', '"'))
+    schemas["EndReason"]["enum"].remove("")  # that is null
     for schema in schemas.values():
         if "description" in schema:
             schema["description"] = inspect.cleandoc(schema["description"])

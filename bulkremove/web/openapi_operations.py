@@ -11,6 +11,8 @@ SCHEMAS = "#/components/schemas/"
 TEXT: Mapping[str, object] = {"type": "string"}
 BINARY: Mapping[str, object] = {"type": "string", "format": "binary"}
 """The bytes of a file. OpenAPI 3.1 needs no schema for them, but makers of clients look for this one."""
+MAX_NUMBER = 99_999_999
+"""The largest number that a parameter may be."""
 BYTES = "application/octet-stream"
 _COMMON_PROBLEMS = (400, 401, 403, 421, 429)
 """Statuses that every operation may answer with which needs a token."""
@@ -90,6 +92,11 @@ def in_query(name: str, description: str, schema: Mapping[str, object] = TEXT) -
 def one_of(values: Sequence[str]) -> dict[str, object]:
     """The schema of a text that is one of some values."""
     return {"type": "string", "enum": [*values]}
+
+
+def whole(least: int, most: int = MAX_NUMBER) -> dict[str, object]:
+    """The schema of a whole number."""
+    return {"type": "integer", "minimum": least, "maximum": most}
 
 
 def _reference(model: type) -> dict[str, str]:

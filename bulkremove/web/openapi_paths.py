@@ -6,7 +6,17 @@ from bulkremove.domain.job import MAX_KEY_LENGTH
 from bulkremove.domain.row import UNPLANNED
 from bulkremove.reading.options import Hidden, Match
 from bulkremove.storage.interface.jobs import VISIBLE
-from bulkremove.web.api_models import Confirmation, JobEvents, JobsPage, RowsPage, SupervisedJob, UploadedPlan
+from bulkremove.web.api_models import (
+    ROW_STATES,
+    Confirmation,
+    JobEvents,
+    JobRows,
+    Jobs,
+    PlannedRows,
+    SupervisedJob,
+    UploadedPlan,
+)
+from bulkremove.web.cursors import POSITION, TIME_AND_ID
 from bulkremove.web.openapi_operations import (
     BINARY,
     BYTES,
@@ -17,22 +27,29 @@ from bulkremove.web.openapi_operations import (
     in_query,
     json_body,
     one_of,
+    whole,
 )
+from bulkremove.web.parameters import DEFAULT_LIMIT, MAX_LIMIT
 
 TAGS = {
     "plans": "From a file to a plan, which removes nothing, and to its confirmation.",
     "jobs": "Confirmed plans: how far they are, what became of each row, and what is done about them.",
     "document": "This document.",
 }
-_MAX_NUMBER = 99_999_999
 _PLAN, _JOB = in_path("plan", "The plan's `id`."), in_path("job", "The job's id.")
-_PAGE = in_query("page", "Which page.", {"type": "integer", "minimum": 1, "maximum": _MAX_NUMBER})
+_LIMIT = in_query("limit", f"How many at most; {DEFAULT_LIMIT} if it is left out.", whole(1, MAX_LIMIT))
 _KEY = {
     "name": "Idempotency-Key",
     "in": "header",
     "description": "A text of your own, for one request and its repetitions.",
     "schema": {"type": "string", "maxLength": MAX_KEY_LENGTH},
 }
+
+
+def _cursor(pattern: str) -> dict[str, object]:
+    return in_query("cursor", "The `next` of the page before.", {"type": "string", "pattern": f"^{pattern}$"})
+
+
 _JOB_ANSWER = answer(SupervisedJob, "The job and its counts.")
 _REPORT = {
     "description": "The report. Who accepts `application/octet-stream` gets it as that.",
@@ -68,7 +85,7 @@ _OF_PLANS = (
             in_query(
                 "header_row",
                 "The row with the headings; 0: there are none.",
-                {"type": "integer", "minimum": 0, "maximum": _MAX_NUMBER},
+                whole(0),
             ),
             in_query(
                 "hidden", "What is done with hidden and struck-through rows.", one_of([one.value for one in Hidden])
@@ -104,11 +121,12 @@ _OF_PLANS = (
         "plans",
         "get",
         "/plans/{plan}/rows",
-        "Rows of a plan, 50 a page.",
-        {200: answer(RowsPage, "A page of rows.")},
+        "Rows of a plan, in file order.",
+        {200: answer(PlannedRows, "Some rows.")},
         (
             _PLAN,
-            _PAGE,
+            _cursor(POSITION),
+            _LIMIT,
             in_query(
                 "status",
                 "Only rows that are not sent for this reason, or that are sent (`remove`).",
@@ -141,11 +159,15 @@ _OF_JOBS = (
         "jobs",
         "get",
         "/jobs",
-        "The jobs of the token's accounts, the newest first, 100 a page.",
-        {200: answer(JobsPage, "A page of jobs.")},
+        "The jobs of the token's accounts, the newest first.",
+        {200: answer(Jobs, "Some jobs.")},
         (
-            _PAGE,
+            _cursor(TIME_AND_ID),
+            _LIMIT,
             in_query("state", "Only jobs in this state.", one_of([state.value for state in VISIBLE])),
+            in_query("who", "Only jobs that this person or program prepared or confirmed."),
+            in_query("account", "Only jobs of this account."),
+            in_query("since", "Only jobs made at this time or later.", {"type": "string", "format": "date-time"}),
             in_query("q", "Only jobs with this text in the name of their file."),
         ),
     ),
@@ -160,13 +182,33 @@ _OF_JOBS = (
         problems=(404,),
     ),
     Operation(
+        "listJobRows",
+        "jobs",
+        "get",
+        "/jobs/{job}/rows",
+        "Rows of a job, in file order: what became of each, also while the job runs.",
+        {200: answer(JobRows, "Some rows.")},
+        (
+            _JOB,
+            _cursor(POSITION),
+            _LIMIT,
+            in_query("state", "Only rows in this state.", one_of(ROW_STATES)),
+            in_query("q", "Only rows with this text in a cell."),
+        ),
+        problems=(404,),
+    ),
+    Operation(
         "listJobEvents",
         "jobs",
         "get",
         "/jobs/{job}/events",
         "The events of a job, the oldest first.",
-        {200: answer(JobEvents, "The events.")},
-        (_JOB,),
+        {200: answer(JobEvents, "Some events.")},
+        (
+            _JOB,
+            in_query("after", "The `id` of the last event that is known.", whole(0)),
+            _LIMIT,
+        ),
         problems=(404,),
     ),
     Operation(
@@ -201,7 +243,7 @@ _OF_JOBS = (
             in_query(
                 "rows",
                 "The number of rows left, which a person has looked at.",
-                {"type": "integer", "minimum": 0, "maximum": _MAX_NUMBER},
+                whole(0),
             ),
         ),
         problems=(404, 409),

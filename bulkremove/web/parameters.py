@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TypeVar
 
 import msgspec
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
+from bulkremove.domain.clock import Epoch
 from bulkremove.web.responses import BODY_SECONDS, parse_number
 
 T = TypeVar("T")
 
-
-def with_known_parameters(handler: Handler, names: frozenset[str]) -> Handler:
-    """Wrap a handler so that query parameters other than ``names`` are refused with 400."""
-
-    async def checked(request: web.Request) -> web.StreamResponse:
-        unknown = sorted(set(request.query) - names)
-        if unknown:
-            allowed = ", ".join(sorted(names)) or "none"
-            raise web.HTTPBadRequest(text=f"Unknown query parameter {unknown[0]!r}. Allowed: {allowed}.")
-        return await handler(request)
-
-    return checked
+DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
+"""Entries of a page, where none are asked for and at most."""
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE)
+"""RFC 3339, section 5.6. Python's own reader takes more than that."""
 
 
 async def json_body(request: web.Request, kind: type[T]) -> T:
@@ -62,9 +56,22 @@ def whole_number(request: web.Request, name: str) -> int | None:
     return number
 
 
-def page_parameter(request: web.Request) -> int:
-    """Read the query parameter ``page``, counted from 1. Raises HTTPBadRequest for anything else."""
-    number = parse_number(request.query.get("page", "1"), 0)
-    if number < 1:
-        raise web.HTTPBadRequest(text="page must be a whole number from 1.")
+def limit_parameter(request: web.Request) -> int:
+    """Read the query parameter ``limit``: how many entries a page has. Raises HTTPBadRequest."""
+    number = parse_number(request.query.get("limit", str(DEFAULT_LIMIT)), 0)
+    if not 1 <= number <= MAX_LIMIT:
+        raise web.HTTPBadRequest(text=f"limit must be a whole number from 1 to {MAX_LIMIT}.")
     return number
+
+
+def time_parameter(request: web.Request, name: str) -> Epoch | None:
+    """Read a query parameter that is a time of RFC 3339; None when it is not given. Raises HTTPBadRequest."""
+    text = request.query.get(name)
+    if text is None:
+        return None
+    try:
+        if _TIME.fullmatch(text):
+            return Epoch(datetime.fromisoformat(text.upper()).timestamp())
+    except ValueError:
+        pass
+    raise web.HTTPBadRequest(text=f"{name} must be a time such as 2026-11-23T02:30:00Z; a + in it is written %2B.")

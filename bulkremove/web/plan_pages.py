@@ -15,6 +15,7 @@ from bulkremove.app import App, Consent, Preview
 from bulkremove.app.consent import is_same_person
 from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.app.matching import has_names
+from bulkremove.app.plan_rows import filter_rows
 from bulkremove.app.reenrolments import undo_text
 from bulkremove.domain.audit_acts import AuditAct
 from bulkremove.domain.enrolment_check import EnrolmentCheck
@@ -125,9 +126,10 @@ class PlanPages:
         plan, status_filter = preview.plan, request.query.get("status", "")
         text, number = request.query.get("q", "").strip(), page_number(request)
         status = Status(status_filter) if status_filter in set(Status) else None
-        rows, has_more = await self._app.plans.filter_rows(
+        found, has_more = await filter_rows(
             plan, status=status, to_remove=status_filter == TO_REMOVE, text=text, page=number
         )
+        rows = [row for _, row in found]
         open_in = [job for job in plan.open_in if person(request).may(Permission.LOOK, job.account)]
         roles = dict(zip(plan.operation.roles, plan.table.roles, strict=True))
         context = {"upload": upload, "preview": preview, "plan": plan, "counts": plan.not_sent()}

@@ -10,7 +10,7 @@ from bulkremove.domain.clock import Epoch
 from bulkremove.domain.job import EndReason, FrontEnd, Job, JobState, Tally
 from bulkremove.domain.permissions import AccountSet
 from bulkremove.domain.plan import PlannedRow
-from bulkremove.storage.interface.records import Record
+from bulkremove.storage.interface.records import Record, StoredEvent
 
 VISIBLE = tuple(state for state in JobState if state is not JobState.STORING)
 """The states of jobs that are stored completely."""
@@ -64,11 +64,16 @@ class JobStore(Protocol):
         accounts: AccountSet,
         states: Collection[JobState] = VISIBLE,
         source: str = "",
+        who: str = "",
+        since: Epoch = Epoch(0.0),
+        before: tuple[Epoch, str] | None = None,
         limit: int = -1,
         offset: int = 0,
     ) -> list[Job]:
         """A page of the jobs of these accounts in these states whose file's name contains ``source``, the newest first.
 
+        ``who``: only jobs that this person or program prepared or confirmed; empty for all. ``since``: only jobs made
+        at that time or later. ``before``: only those that come after the job with this time and id in the list.
         ``limit``: -1 for all of them.
         """
         ...
@@ -157,6 +162,10 @@ class JobStore(Protocol):
 
     async def events(self, job_id: str) -> list[tuple[Epoch, str, str]]:
         """The events of a job as time, name and text, the oldest first."""
+        ...
+
+    async def events_after(self, job_id: str, *, after: int, limit: int) -> list[StoredEvent]:
+        """The events of a job after the one with this number, the oldest first. ``after``: 0 for the first ones."""
         ...
 
     async def is_reported(self, job_id: str) -> bool:

@@ -32,6 +32,16 @@ class JobEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """An event of a job as it is stored. ``number``: larger than those of the job's events before it."""
+
+    number: int
+    at: Epoch
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """A message for people, kept in the outbox until it is sent; of one night there is one with each ``key``."""
 

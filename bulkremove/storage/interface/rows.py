@@ -9,7 +9,7 @@ from bulkremove.domain.attempt import Note, Outcome, PendingRow
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.job import Job, Tally
 from bulkremove.domain.plan import OtherJob, ProtectedLearners
-from bulkremove.domain.row import Removal, Status
+from bulkremove.domain.row import Removal, RowState, Status
 from bulkremove.storage.interface.records import PastRemoval, Record
 
 R = TypeVar("R")
@@ -34,10 +34,22 @@ class RowStore(Protocol):
         """
         ...
 
-    async def search(self, job: Job, *, status: Status | None, text: str, offset: int, limit: int) -> list[Outcome]:
+    async def search(
+        self,
+        job: Job,
+        *,
+        status: Status | RowState | None,
+        text: str,
+        limit: int,
+        offset: int = 0,
+        after: int = -1,
+        as_reported: bool = True,
+    ) -> list[Outcome]:
         """Return a page of the rows with this status (None: any) and text, in file order.
 
         The text is looked for in the cells and in what is known of the person, ignoring case.
+        ``after``: a position; only rows after it. ``as_reported``: whether an open row counts with the status that a
+        report written now would give it; else, as long as the job can send it, with its ``RowState``.
         """
         ...
 

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import astuple
+from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import islice
 
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import JobNotFound
 from bulkremove.domain.event_names import EventName
 from bulkremove.domain.hosts import is_same_target
-from bulkremove.domain.job import EndReason, FrontEnd, Job, JobState, Tally
+from bulkremove.domain.job import FrontEnd, Job, JobState, Tally
 from bulkremove.domain.permissions import EVERY_ACCOUNT, AccountSet
 from bulkremove.domain.plan import PlannedRow
-from bulkremove.domain.row import Roles
-from bulkremove.domain.wording import Wording
 from bulkremove.storage.interface.jobs import VISIBLE, JobEnd
-from bulkremove.storage.interface.records import JobEvent, Record
+from bulkremove.storage.interface.records import JobEvent, Record, StoredEvent
 from bulkremove.storage.sqlite.account_filter import account_values
 from bulkremove.storage.sqlite.database import Database
 from bulkremove.storage.sqlite.erasure import delete_piece
+from bulkremove.storage.sqlite.job_values import insert_job, jobs_of
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.records import write_records
 from bulkremove.storage.sqlite.row_values import row_values
@@ -31,8 +28,6 @@ from bulkremove.storage.sqlite.tallies import SETTLED_BY_END, tally_of
 from bulkremove.storage.sqlite.transaction import Reader, Transaction
 
 _JOBS, _ROWS = Queries("jobs.sql"), Queries("rows.sql")
-_NAME_SEPARATOR = ", "
-"""Separates the names of the people who prepared a plan. No person's or program's name contains it."""
 
 
 class SqliteJobs:
@@ -44,7 +39,7 @@ class SqliteJobs:
     # Storing a plan
 
     async def create(self, job: Job, rows: Iterable[PlannedRow], *records: Record) -> None:
-        await self._database.write(lambda transaction: _insert_job(transaction, job))
+        await self._database.write(lambda transaction: insert_job(transaction, job))
         planned = enumerate(rows)
 
         def insert(transaction: Transaction) -> int:
@@ -95,12 +90,17 @@ class SqliteJobs:
         accounts: AccountSet,
         states: Collection[JobState] = VISIBLE,
         source: str = "",
+        who: str = "",
+        since: Epoch = Epoch(0.0),
+        before: tuple[Epoch, str] | None = None,
         limit: int = -1,
         offset: int = 0,
     ) -> list[Job]:
+        before_at, before_id = before or (None, "")
         parameters = {"states": json.dumps(list(states)), "source": source, **account_values(accounts)}
+        parameters |= {"who": who, "since": since, "before_at": before_at, "before_id": before_id}
         filters = {**parameters, "limit": limit, "offset": offset}
-        return await self._database.read(lambda reader: [*_jobs(reader.execute(_JOBS.list_jobs, **filters))])
+        return await self._database.read(lambda reader: [*jobs_of(reader.execute(_JOBS.list_jobs, **filters))])
 
     async def newest_unfinished(self, account: str, client: str, host: str) -> Job | None:
         return await self._first(_JOBS.newest_unfinished, account=account, client=client, host=host)
@@ -133,7 +133,7 @@ class SqliteJobs:
         values = {"text": text.casefold(), "is_plain": is_plain, **account_values(accounts), "limit": limit}
 
         def find(reader: Reader) -> list[Job]:
-            return [*_jobs(reader.execute(_JOBS.jobs_naming, **values))]
+            return [*jobs_of(reader.execute(_JOBS.jobs_naming, **values))]
 
         return await self._database.read_long(lambda: self._database.read_now(find))
 
@@ -141,10 +141,10 @@ class SqliteJobs:
         return await self._first(_JOBS.newest_nightly, client=client, host=host, night=night, now=now)
 
     async def retries(self, job_id: str) -> list[Job]:
-        return await self._database.read(lambda reader: [*_jobs(reader.execute(_JOBS.list_retries, job=job_id))])
+        return await self._database.read(lambda reader: [*jobs_of(reader.execute(_JOBS.list_retries, job=job_id))])
 
     async def _first(self, sql: str, **values: object) -> Job | None:
-        return await self._database.read(lambda reader: next(_jobs(reader.execute(sql, **values)), None))
+        return await self._database.read(lambda reader: next(jobs_of(reader.execute(sql, **values)), None))
 
     # States of jobs
 
@@ -209,6 +209,14 @@ class SqliteJobs:
             lambda reader: [(at, name, text) for at, name, text in reader.execute(_JOBS.list_events, job=job_id)]
         )
 
+    async def events_after(self, job_id: str, *, after: int, limit: int) -> list[StoredEvent]:
+        return await self._database.read(
+            lambda reader: [
+                StoredEvent(number, at, name, text)
+                for number, at, name, text in reader.execute(_JOBS.events_after, job=job_id, after=after, limit=limit)
+            ]
+        )
+
     async def is_reported(self, job_id: str) -> bool:
         def look(reader: Reader) -> bool:
             row = reader.execute(_JOBS.last_start_or_report, job=job_id).fetchone()
@@ -234,37 +242,8 @@ class SqliteJobs:
         return await self._database.read_long(lambda: self._database.read_now(total))
 
 
-def _insert_job(transaction: Transaction, job: Job) -> None:
-    transaction.execute(
-        _JOBS.insert_job,
-        id=job.id,
-        account=job.account,
-        host=job.host,
-        source=job.source,
-        folder=job.folder,
-        sheet=job.sheet,
-        header=json.dumps(job.header),
-        roles=json.dumps(tuple(job.roles)),
-        plan_hash=job.plan_hash,
-        state=JobState.STORING,
-        reason=job.reason,
-        created_at=job.created_at,
-        retry_of=job.retry_of,
-        options=json.dumps(dict(job.options)),
-        prepared_by=_NAME_SEPARATOR.join(job.prepared_by),
-        confirmed_by=job.confirmed_by,
-        origin=job.origin,
-        due_at=job.due_at,
-        operation=job.operation,
-        planned_at=job.planned_at,
-        client=job.client,
-        night=job.night,
-        accepted_wordings=json.dumps([astuple(wording) for wording in job.accepted_wordings]),
-    )
-
-
 def _get(reader: Reader, job_id: str) -> Job:
-    for job in _jobs(reader.execute(_JOBS.get_job, job=job_id)):
+    for job in jobs_of(reader.execute(_JOBS.get_job, job=job_id)):
         return job
     raise JobNotFound.of(job_id)
 
@@ -284,21 +263,3 @@ def _end(transaction: Transaction, job_id: str, end: JobEnd, records: Iterable[R
     text = end.reason or "Every row has a final status."
     write_records(transaction, (*records, JobEvent(job_id, EventName(end.state.value), text, end.at)))
     return _get(transaction, job_id)
-
-
-def _jobs(rows: sqlite3.Cursor) -> Iterator[Job]:
-    for row in rows:
-        values = dict(row)
-        values["header"] = tuple(json.loads(values["header"]))
-        values["roles"] = Roles(*json.loads(values["roles"]))
-        values["accepted_wordings"] = tuple(Wording(*fields) for fields in json.loads(values["accepted_wordings"]))
-        values["options"] = json.loads(values["options"])
-        values["prepared_by"] = tuple(filter(None, values["prepared_by"].split(_NAME_SEPARATOR)))
-        values["state"] = JobState(values["state"])
-        if values["state"] is JobState.HELD and values["due_at"] is not None:
-            values["state"] = JobState.SCHEDULED
-        values["reason_code"] = EndReason(values["reason_code"])
-        values["origin"], values["last_run_by"] = FrontEnd(values["origin"]), FrontEnd(values["last_run_by"])
-        values["auto_resumable"] = bool(values["auto_resumable"])
-        values["rows_deleted"] = values.pop("totals") is not None
-        yield Job(**values)

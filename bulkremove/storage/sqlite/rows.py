@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping, Sequence
 from typing import TypeVar
 
-from bulkremove.domain.attempt import Attempt, LookupResult, Note, Outcome, PendingRow
+from bulkremove.domain.attempt import Attempt, Note, Outcome, PendingRow
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.job import Job, Tally
 from bulkremove.domain.plan import OtherJob, ProtectedLearners
-from bulkremove.domain.roster_notes import mismatch_text
-from bulkremove.domain.row import UNSETTLED, Removal, RowState, Status
+from bulkremove.domain.row import Removal, RowState, Status
 from bulkremove.storage.interface.records import PastRemoval, Record
 from bulkremove.storage.sqlite.database import Database
+from bulkremove.storage.sqlite.outcomes import notes_of, outcomes_of, shown
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.records import write_records
-from bulkremove.storage.sqlite.row_values import person_of
-from bulkremove.storage.sqlite.tallies import SETTLED_BY_END, tallies_of, tally_of
+from bulkremove.storage.sqlite.tallies import tallies_of, tally_of
 from bulkremove.storage.sqlite.transaction import Reader, Transaction
-from bulkremove.storage.sqlite.undone import LaterChange, later_changes, past_removals, undone_rows
+from bulkremove.storage.sqlite.undone import past_removals, undone_rows
 from bulkremove.storage.sqlite.wordings import withdraw_refuted
 
 R = TypeVar("R")
@@ -52,24 +50,34 @@ class SqliteRows:
         return await self._database.read_long(lambda: work(self._outcomes(job)))
 
     def _outcomes(self, job: Job) -> Iterator[Outcome]:
-        notes = self._database.read_now(lambda reader: _notes(reader, job.id))
+        notes = self._database.read_now(lambda reader: notes_of(reader, job.id))
         after = -1
 
         def page(reader: Reader) -> Sequence[Outcome]:
             rows = reader.execute(_ROWS.page_of_rows, job=job.id, after=after, limit=ROWS_PER_QUERY)
-            return _outcomes_of(reader, rows.fetchall(), job, notes)
+            return outcomes_of(reader, rows.fetchall(), job, notes)
 
         while outcomes := self._database.read_now(page):
             yield from outcomes
             after = outcomes[-1].position
 
-    async def search(self, job: Job, *, status: Status | None, text: str, offset: int, limit: int) -> list[Outcome]:
-        states = [state for state in (*Status, *RowState) if status in (None, _reported(state, "", job)[0])]
+    async def search(
+        self,
+        job: Job,
+        *,
+        status: Status | RowState | None,
+        text: str,
+        limit: int,
+        offset: int = 0,
+        after: int = -1,
+        as_reported: bool = True,
+    ) -> list[Outcome]:
+        states = [state for state in (*Status, *RowState) if status in (None, shown(state, job, as_reported))]
         filters = {"job": job.id, "states": json.dumps(states), "text": text.casefold()}
 
         def search(reader: Reader) -> Sequence[Outcome]:
-            rows = reader.execute(_ROWS.search_rows, **filters, limit=limit, offset=offset)
-            return _outcomes_of(reader, rows.fetchall(), job, _notes(reader, job.id))
+            rows = reader.execute(_ROWS.search_rows, **filters, after=after, limit=limit, offset=offset)
+            return outcomes_of(reader, rows.fetchall(), job, notes_of(reader, job.id))
 
         return [*await self._database.read_long(lambda: self._database.read_now(search))]
 
@@ -235,60 +243,8 @@ def status_when_not_sent(state: RowState, status: Status) -> Status:
     return status if state is RowState.PENDING else Status.UNKNOWN
 
 
-def _notes(reader: Reader, job_id: str) -> Mapping[int, Sequence[Note]]:
-    notes = defaultdict[int, list[Note]](list)
-    for position, at, author, text, result in reader.execute(_JOBS.list_notes, job=job_id):
-        notes[position].append(Note(at, author, text, LookupResult(result) if result else None))
-    return notes
-
-
 def _attempts(reader: Reader, job_id: str, first: int, last: int) -> Mapping[int, Sequence[Attempt]]:
     attempts = defaultdict[int, list[Attempt]](list)
     for position, *values in reader.execute(_ATTEMPTS.list_attempts, job=job_id, first=first, last=last):
         attempts[position].append(Attempt(*values))
     return attempts
-
-
-def _outcomes_of(
-    reader: Reader, rows: Sequence[sqlite3.Row], job: Job, notes: Mapping[int, Sequence[Note]]
-) -> Sequence[Outcome]:
-    later = later_changes(reader, job, [row["position"] for row in rows])
-    return [_outcome(row, job, notes.get(row["position"], ()), later.get(row["number"])) for row in rows]
-
-
-def _outcome(row: sqlite3.Row, job: Job, notes: Sequence[Note], change: LaterChange | None) -> Outcome:
-    """The outcome of a row. ``change``: what became of its person since."""
-    status, detail = _reported(row["state"], row["detail"], job)
-    person = person_of(row["learner"], row["person"])
-    if person and person.other_email and not job.is_enrolment:
-        sent = "sent" if row["attempts"] else "to be sent"
-        detail = f"{detail} {mismatch_text(person)}; it was {sent} as a person decided.".lstrip()
-    if change and status in _DONE:
-        detail = f"{detail} {change.text}".lstrip()
-    is_open = row["state"] in SETTLED_BY_END
-    return Outcome(
-        row["position"],
-        row["number"],
-        tuple(json.loads(row["cells"])),
-        status,
-        detail,
-        row["http_status"],
-        row["api_code"],
-        row["attempts"],
-        row["first_sent_at"],
-        job.finished_at if is_open and job.state.is_over else row["finished_at"],
-        tuple(notes),
-        person,
-        change.text if change and change.is_undone else "",
-    )
-
-
-def _reported(state: str, detail: str, job: Job) -> tuple[Status, str]:
-    """Return the status and detail that a report written now would show for a row."""
-    if state == RowState.PENDING:
-        return Status.NOT_SENT, job.reason or "Not sent yet."
-    if state == RowState.SENDING:
-        if job.state.is_over:
-            return Status.UNKNOWN, UNSETTLED
-        return Status.UNKNOWN, f"An attempt got no response. {job.reason or 'The job has not ended yet.'}"
-    return Status(state), detail

@@ -26,10 +26,13 @@ SELECT * FROM job WHERE id = :job AND state != 'storing';
 SELECT 1 FROM job WHERE id = :job;
 
 -- name: list_jobs
--- A page of jobs by state, accounts and text in the file's name (ignoring ASCII case), the newest first.
+-- A page of jobs by state, accounts, text in the file's name (ignoring ASCII case), who prepared or confirmed them, and when
+-- they were made, the newest first.
 SELECT * FROM job WHERE CASE WHEN state = 'held' AND due_at IS NOT NULL THEN 'scheduled' ELSE state END
     IN (SELECT value FROM json_each(:states)) AND instr(lower(source), lower(:source))
-    AND (:every_account OR account IN (SELECT value FROM json_each(:accounts)))
+    AND (:every_account OR account IN (SELECT value FROM json_each(:accounts))) AND created_at >= :since
+    AND (:who = '' OR confirmed_by = :who OR instr(', ' || prepared_by || ', ', ', ' || :who || ', '))
+    AND (:before_at IS NULL OR (created_at, id) < (:before_at, :before_id))
 ORDER BY created_at DESC, id DESC LIMIT :limit OFFSET :offset;
 
 -- name: jobs_naming
@@ -192,6 +195,10 @@ INSERT INTO event (job, at, name, text) VALUES (:job, :at, :name, :text);
 -- name: list_events
 -- The events of a job, the oldest first.
 SELECT at, name, text FROM event WHERE job = :job ORDER BY id;
+
+-- name: events_after
+-- The events of a job after one of them, the oldest first.
+SELECT id, at, name, text FROM event WHERE job = :job AND id > :after ORDER BY id LIMIT :limit;
 
 -- name: last_start_or_report
 -- 'reported' if the report of the last run was written, else 'started'; no row if the job never ran.

@@ -12,10 +12,10 @@ SELECT position, number, cells, state, detail, http_status, api_code, attempts, 
 WHERE job = :job AND position > :after ORDER BY position LIMIT :limit;
 
 -- name: search_rows
--- A page of the rows in some states with a text in a cell, or in what is known of the person, in file order.
+-- A page of the rows after a position, in some states and with a text in a cell, or in what is known of the person, in file order.
 SELECT position, number, cells, state, detail, http_status, api_code, attempts, first_sent_at, finished_at,
     learner, person FROM row
-WHERE job = :job AND state IN (SELECT value FROM json_each(:states)) AND (:text = '' OR holds(cells, :text)
+WHERE job = :job AND position > :after AND state IN (SELECT value FROM json_each(:states)) AND (:text = '' OR holds(cells, :text)
     OR holds(json_array(coalesce(learner, ''), coalesce(person ->> '$.name', ''), coalesce(person ->> '$.email', ''),
         coalesce(person ->> '$.employee_id', '')), :text))
 ORDER BY position LIMIT :limit OFFSET :offset;
