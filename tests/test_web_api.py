@@ -46,10 +46,14 @@ class Program:
         return await self._visitor.ask("GET", PREFIX + path, headers=self.headers)
 
     async def post(self, path: str, body: object = None, **headers: str) -> Reply:
+        headers = {**self.headers, **headers}
         if isinstance(body, dict):
-            headers = {**self.headers, **headers, "Content-Type": "application/json"}
+            headers |= {"Content-Type": "application/json"}
             return await self._visitor.ask("POST", PREFIX + path, headers=headers, data=json.dumps(body))
-        return await self._visitor.ask("POST", PREFIX + path, headers=self.headers, data=body)
+        return await self._visitor.ask("POST", PREFIX + path, headers=headers, data=body)
+
+    async def delete(self, path: str) -> Reply:
+        return await self._visitor.ask("DELETE", PREFIX + path, headers=self.headers)
 
 
 async def ended(program: Program, job: str) -> dict[str, object]:

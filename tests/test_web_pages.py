@@ -366,7 +366,7 @@ async def test_a_finding_about_an_unknown_row_is_kept_with_name_and_time(tmp_pat
         report = (await visitor.get(f"/jobs/{job}/report.csv")).text
         assert "noted on" in report
         for row, text in (("3", "x"), ("99", "x"), ("", "x"), ("2", "  ")):
-            assert 400 == (await visitor.post(f"/jobs/{job}/notes", row=row, text=text)).status
+            assert 409 == (await visitor.post(f"/jobs/{job}/notes", row=row, text=text)).status
 
 
 async def test_a_short_job_does_not_wait_behind_a_long_one(tmp_path: Path) -> None:

@@ -15,14 +15,15 @@ from bulkremove.domain.job import Job
 from bulkremove.domain.permissions import AccountSet, Permission
 from bulkremove.domain.row import RowState, Status
 from bulkremove.storage.interface.jobs import VISIBLE
-from bulkremove.web.api_models import JobEvents, JobRows, Jobs
+from bulkremove.web.api_models import Approval, JobEvents, JobRows, Jobs, NewNote
 from bulkremove.web.api_routes import PREFIX, api_route
 from bulkremove.web.api_rows import event_json, job_json, row_json
 from bulkremove.web.cursors import cursor_at, cursor_of, job_before, position_of
+from bulkremove.web.job_actions import approve
 from bulkremove.web.openapi_operations import BYTES
-from bulkremove.web.parameters import choice, limit_parameter, time_parameter, whole_number
+from bulkremove.web.parameters import choice, json_body, limit_parameter, time_parameter, whole_number
 from bulkremove.web.responses import download
-from bulkremove.web.routes import Route, Scope, person
+from bulkremove.web.routes import JSON, Route, Scope, person
 
 
 class ApiJobs:
@@ -43,7 +44,9 @@ class ApiJobs:
             api_route("POST", "/jobs/{job}/pause", self.pause, job, Permission.PAUSE),
             api_route("POST", "/jobs/{job}/resume", self.resume, job, approve),
             api_route("POST", "/jobs/{job}/canary", self.confirm_canary, job, approve),
+            api_route("POST", "/jobs/{job}/approve", self.approve, job, approve, JSON),
             api_route("POST", "/jobs/{job}/cancel", self.cancel, job, approve),
+            api_route("POST", "/jobs/{job}/notes", self.add_note, job, approve, JSON),
         ]
 
     async def jobs(self, request: web.Request) -> web.StreamResponse:
@@ -113,6 +116,26 @@ class ApiJobs:
         rows, job_id = whole_number(request, "rows"), request.match_info["job"]
         job = await self._supervisor.resume(job_id, by=person(request).name, rows_reviewed=rows)
         return await self.answer(job)
+
+    async def approve(self, request: web.Request) -> web.StreamResponse:
+        """Approve and start a held job, and return it. Raises ActionRefused."""
+        job, body = await self._job(request), await json_body(request, Approval)
+        approved = await approve(
+            self._app,
+            self._supervisor,
+            job,
+            plan_hash=body.plan_hash,
+            removals=body.removals,
+            compared=body.compared,
+            by=person(request).name,
+        )
+        return await self.answer(approved)
+
+    async def add_note(self, request: web.Request) -> web.StreamResponse:
+        """Store a note about an unknown row. Raises NoteRejected."""
+        job, body = await self._job(request), await json_body(request, NewNote)
+        await self._app.jobs.add_note(job.id, body.row, body.text, result=body.result, by=person(request).name)
+        return web.Response(status=204)
 
     async def confirm_canary(self, request: web.Request) -> web.StreamResponse:
         """Record that the first row had its effect, or that it can't be known, and return the job.

@@ -10,18 +10,46 @@ from bulkremove.domain.attempt import LookupResult
 from bulkremove.domain.row import RowState, Status
 from bulkremove.domain.standing import Standing
 from bulkremove.report.json_types import EventJson, JobJson, PlanJson, PlannedRowJson, Timestamp
+from bulkremove.web.upload import DraftState
 
 ROW_STATES = [state.value for state in (*RowState, *Status)]
 """How a row of a job may stand: open, or settled with a status."""
+RowNumber = Annotated[int, msgspec.Meta(ge=1, le=99_999_999)]
+"""The number of a row, as the spreadsheet shows it."""
 ShownState = Annotated[str, msgspec.Meta(title="RowState", extra_json_schema={"enum": ROW_STATES})]
 
 
 class UploadedPlan(PlanJson):
-    """A plan that waits for its confirmation; ``id``: in its address."""
+    """A plan that waits for its confirmation; ``id``: in its address.
+
+    ``lookup_under_way``: Zoho is being asked who the learners are; it can't be confirmed before that has ended.
+    """
 
     id: str
     prepared_by: list[str]
     uploaded_at: Timestamp
+    lookup_under_way: bool
+
+
+class Draft(TypedDict):
+    """A plan that nobody has confirmed, or a file that is still to become one; ``id``: in its address.
+
+    ``state``: what it waits for; ``removals``: the calls of its plan, as it was shown last.
+    """
+
+    id: str
+    name: str
+    account: str
+    prepared_by: list[str]
+    uploaded_at: Timestamp
+    state: DraftState
+    removals: int
+
+
+class Drafts(TypedDict):
+    """All plans that nobody has confirmed, the newest first."""
+
+    plans: list[Draft]
 
 
 class PlannedRows(TypedDict):
@@ -115,6 +143,25 @@ class JobEvents(TypedDict):
     more: bool
 
 
+class RemovedPerson(TypedDict):
+    """A person whom a job removed; ``row``: the number of the row in the job.
+
+    ``can_be_put_back``: whether the number is known by which Zoho enrols them. ``put_back``: by which job that was done
+    already, or why it is not known; may be empty.
+    """
+
+    row: int
+    learner: LearnerJson | None
+    can_be_put_back: bool
+    put_back: str
+
+
+class RemovedPeople(TypedDict):
+    """The people whom a job removed, in file order."""
+
+    people: list[RemovedPerson]
+
+
 class Confirmation(msgspec.Struct, forbid_unknown_fields=True):
     """The consent to exactly one plan, by its hash.
 
@@ -125,3 +172,39 @@ class Confirmation(msgspec.Struct, forbid_unknown_fields=True):
     plan_hash: str
     removals: int | None = None
     compared: int | None = None
+
+
+class Approval(msgspec.Struct, forbid_unknown_fields=True):
+    """The consent to let a held job run. ``removals``: how many rows it would send, as a person has seen.
+
+    ``compared``: the number of its doubtful ids, once a person has compared them with Zoho People.
+    """
+
+    plan_hash: str
+    removals: int
+    compared: int | None = None
+
+
+class Retry(msgspec.Struct, forbid_unknown_fields=True):
+    """Which rows of a job are planned again. ``unknown_checked``: the unknown ones too, since all were looked up.
+
+    ``check``: ask Zoho who the learners are.
+    """
+
+    unknown_checked: bool = False
+    check: bool = False
+
+
+class PutBack(msgspec.Struct, forbid_unknown_fields=True):
+    """Whom to put back, by the numbers of their rows; null for everybody. ``check``: ask Zoho who they are."""
+
+    rows: Annotated[list[RowNumber], msgspec.Meta(min_length=1)] | None
+    check: bool = False
+
+
+class NewNote(msgspec.Struct, forbid_unknown_fields=True):
+    """What a person found out about the unknown row with this number. ``result``: what they saw in Zoho People."""
+
+    row: RowNumber
+    text: str = ""
+    result: LookupResult | None = None

@@ -1,6 +1,8 @@
-"""Rows and jobs as the JSON objects of the HTTP API."""
+"""Plans, jobs and rows as the JSON objects of the HTTP API."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from bulkremove.app import App
 from bulkremove.app.job_supervisor import JobSupervisor
@@ -12,7 +14,8 @@ from bulkremove.domain.standing import standing_of
 from bulkremove.report import as_json, utc
 from bulkremove.report.json_types import PlannedRowJson
 from bulkremove.storage.interface.records import StoredEvent
-from bulkremove.web.api_models import JobEvent, JobRow, LearnerJson, NoteJson, SupervisedJob
+from bulkremove.web.api_models import Draft, JobEvent, JobRow, LearnerJson, NoteJson, RemovedPerson, SupervisedJob
+from bulkremove.web.upload import Upload
 
 
 def job_json(app: App, supervisor: JobSupervisor, job: Job, tally: Tally) -> SupervisedJob:
@@ -26,6 +29,19 @@ def job_json(app: App, supervisor: JobSupervisor, job: Job, tally: Tally) -> Sup
         "needs_review": not running and job.needs_review(now),
         "running": running,
         "failure": supervisor.failures.get(job.id),
+    }
+
+
+def draft_json(upload: Upload) -> Draft:
+    """A plan that nobody has confirmed."""
+    return {
+        "id": upload.id,
+        "name": upload.name,
+        "account": upload.account,
+        "prepared_by": [*upload.prepared_by],
+        "uploaded_at": utc(upload.uploaded_at),
+        "state": upload.draft_state,
+        "removals": upload.removals,
     }
 
 
@@ -50,6 +66,16 @@ def row_json(outcome: Outcome) -> JobRow:
         "learner": None if outcome.person is None else learner_json(outcome.person),
         "notes": [note_json(note) for note in outcome.notes],
         "undone": outcome.undone,
+    }
+
+
+def removed_person_json(row: Outcome, put_back: Mapping[int, str]) -> RemovedPerson:
+    """A person whom a job removed. ``put_back``: why they are left out, by the numbers of their rows."""
+    return {
+        "row": row.number,
+        "learner": None if row.person is None else learner_json(row.person),
+        "can_be_put_back": row.person is not None and bool(row.person.record_number) and row.number not in put_back,
+        "put_back": put_back.get(row.number, ""),
     }
 
 

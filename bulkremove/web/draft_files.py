@@ -51,6 +51,8 @@ class _Draft(msgspec.Struct, forbid_unknown_fields=True):
     operation: str
     was_checked: bool
     generation: str
+    idempotency_key: str = ""
+    fingerprint: str = ""
 
 
 class DraftFiles:
@@ -92,6 +94,8 @@ class DraftFiles:
             (ENROLL_LEARNER if upload.words == ENROLL_LEARNER.words else REMOVE_LEARNER).name,
             upload.check is not None or upload.was_checked,
             upload.generation,
+            upload.idempotency_key,
+            upload.fingerprint,
         )
         with suppress(LocalFileFailed):
             replace_content(self._path(upload.id), msgspec.json.encode(draft))
@@ -130,6 +134,8 @@ class DraftFiles:
             removals=draft.removals,
             words=OPERATIONS.get(draft.operation, REMOVE_LEARNER).words,
             generation=draft.generation,
+            idempotency_key=draft.idempotency_key,
+            fingerprint=draft.fingerprint,
             is_restored=True,
             was_checked=draft.was_checked,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import secrets
 from collections.abc import AsyncIterator, Iterator
@@ -34,6 +35,8 @@ class IncomingFile:
     name: str
     account: str
     size: int
+    digest: str
+    """The SHA-256 (hex) of its bytes."""
 
 
 class IncomingFiles:
@@ -89,7 +92,7 @@ class IncomingFiles:
 
     async def _store(self, chunks: AsyncIterator[bytes], name: str, account: str) -> IncomingFile:
         """Write the chunks to a new file, which is deleted if that fails. Raises HTTPRequestEntityTooLarge."""
-        path, size = self._folder / secrets.token_urlsafe(9), 0
+        path, size, digest = self._folder / secrets.token_urlsafe(9), 0, hashlib.sha256()
         try:
             with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
                 async for chunk in chunks:
@@ -97,10 +100,11 @@ class IncomingFiles:
                     if size > self._max_bytes:
                         raise self._too_large(size)
                     file.write(chunk)
+                    digest.update(chunk)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
-        return IncomingFile(path, _displayable(name), account, size)
+        return IncomingFile(path, _displayable(name), account, size, digest.hexdigest())
 
     def _too_large(self, size: int) -> web.HTTPException:
         text = f"The file is larger than {self._app.settings.largest_upload} MB. Nothing of it was kept."

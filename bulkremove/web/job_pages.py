@@ -12,12 +12,13 @@ from bulkremove.app import App
 from bulkremove.app.backup import REPLACED
 from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.domain.attempt import LookupResult
-from bulkremove.domain.errors import ConsentMissing, JobBusy
+from bulkremove.domain.errors import JobBusy
 from bulkremove.domain.job import Job
 from bulkremove.domain.permissions import Permission
 from bulkremove.domain.row import Status
 from bulkremove.report import RowSelection
 from bulkremove.web.events import LiveUpdates
+from bulkremove.web.job_actions import approve, plan_retry
 from bulkremove.web.lookups import Lookups
 from bulkremove.web.responses import download, page, page_number, parse_number, read_form
 from bulkremove.web.routes import FORM, Route, Scope, person
@@ -105,14 +106,17 @@ class JobPages:
     async def approve(self, request: web.Request) -> web.StreamResponse:
         """Approve and start a held job of a nightly run; the form has the plan's hash and the number of removals."""
         job, form = await self._job(request), await read_form(request)
-        removals = (await self._app.jobs.tally(job)).open
         number = parse_number(str(form.get("number", "")).strip().replace(",", ""), -1)
-        if number != removals or form.get("plan") != job.plan_hash:
-            nouns = job.words.nouns
-            raise ConsentMissing(f"That is not the number of {nouns} of this plan ({removals:,}). Nothing was sent.")
         compared = parse_number(str(form["compared"]), -1) if "compared" in form else None
-        approved = await self._app.jobs.approve(job.id, by=person(request).name, compared=compared, rows_left=number)
-        self._supervisor.start(approved, by=person(request).name)
+        await approve(
+            self._app,
+            self._supervisor,
+            job,
+            plan_hash=str(form.get("plan", "")),
+            removals=number,
+            compared=compared,
+            by=person(request).name,
+        )
         return _back_to(job)
 
     async def confirm_canary(self, request: web.Request) -> web.StreamResponse:
@@ -142,13 +146,8 @@ class JobPages:
         The unknown rows are in it if the form says that all were looked up. Raises ConsentMissing if one has no note.
         """
         job, form = await self._job(request), await read_form(request)
-        checked = form.get("unknown") == "checked"
-        if checked and await self._app.jobs.unknown_without_note(job):
-            raise ConsentMissing("Note first what you found in Zoho People about each of the unknown rows.")
-        upload = self._uploads.add_retry(
-            job.id, account=job.account, unknown_checked=checked, source=job.source, by=person(request).name
-        )
-        await self._uploads.preview_rows(upload, by=person(request).name)
+        checked, by = form.get("unknown") == "checked", person(request).name
+        upload = await plan_retry(self._app, self._uploads, job, unknown_checked=checked, by=by)
         await self._lookups.begin(upload, person(request))
         raise web.HTTPSeeOther(f"/uploads/{upload.id}")
 

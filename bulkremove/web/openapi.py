@@ -11,13 +11,37 @@ from typing import Any
 from msgspec.json import schema_components
 
 from bulkremove.web import api_models
+from bulkremove.web.openapi_jobs import JOB_OPERATIONS
 from bulkremove.web.openapi_operations import SCHEMAS, Operation
-from bulkremove.web.openapi_paths import OPERATIONS, TAGS
+from bulkremove.web.openapi_plans import PLAN_OPERATIONS
 from bulkremove.web.problems import Problem
 
 PREFIX = "/api/v1"
 VERSION = "1"
 """Of the API. That of the program is told to nobody who has no token, and the document is for everybody."""
+TAGS = {
+    "plans": "From a file to a plan, which removes nothing, and to its confirmation.",
+    "jobs": "Confirmed plans: how far they are, what became of each row, and what is done about them.",
+    "document": "This document.",
+}
+OPERATIONS = (
+    Operation(
+        "getDocument",
+        "document",
+        "get",
+        "/openapi.json",
+        "This document, for everybody.",
+        {
+            200: {
+                "description": "The document.",
+                "content": {"application/json": {"schema": {"type": "object", "additionalProperties": True}}},
+            }
+        },
+        is_public=True,
+    ),
+    *PLAN_OPERATIONS,
+    *JOB_OPERATIONS,
+)
 _MODELS = (
     api_models.UploadedPlan,
     api_models.PlannedRows,
@@ -25,7 +49,13 @@ _MODELS = (
     api_models.Jobs,
     api_models.JobRows,
     api_models.JobEvents,
+    api_models.Drafts,
+    api_models.RemovedPeople,
     api_models.Confirmation,
+    api_models.Approval,
+    api_models.Retry,
+    api_models.PutBack,
+    api_models.NewNote,
     Problem,
 )
 

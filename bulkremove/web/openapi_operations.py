@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from bulkremove.domain.job import MAX_KEY_LENGTH
+from bulkremove.web.parameters import DEFAULT_LIMIT, MAX_LIMIT
 from bulkremove.web.problems import CONTENT_TYPE, Problem
 
 SCHEMAS = "#/components/schemas/"
@@ -99,5 +101,20 @@ def whole(least: int, most: int = MAX_NUMBER) -> dict[str, object]:
     return {"type": "integer", "minimum": least, "maximum": most}
 
 
+def cursor_like(pattern: str) -> dict[str, object]:
+    """The parameter with the cursor of a list, which this regular expression describes."""
+    return in_query("cursor", "The `next` of the page before.", {"type": "string", "pattern": f"^{pattern}$"})
+
+
 def _reference(model: type) -> dict[str, str]:
     return {"$ref": f"{SCHEMAS}{model.__name__.removesuffix('Json')}"}
+
+
+JOB = in_path("job", "The job's id.")
+LIMIT = in_query("limit", f"How many at most; {DEFAULT_LIMIT} if it is left out.", whole(1, MAX_LIMIT))
+KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "A text of your own, for one request and its repetitions.",
+    "schema": {"type": "string", "maxLength": MAX_KEY_LENGTH},
+}

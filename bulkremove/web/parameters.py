@@ -12,7 +12,7 @@ import msgspec
 from aiohttp import web
 
 from bulkremove.domain.clock import Epoch
-from bulkremove.web.responses import BODY_SECONDS, parse_number
+from bulkremove.web.responses import BODY_SECONDS, MAX_FORM_BYTES, parse_number
 
 T = TypeVar("T")
 
@@ -22,14 +22,24 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", r
 """RFC 3339, section 5.6. Python's own reader takes more than that."""
 
 
-async def json_body(request: web.Request, kind: type[T]) -> T:
+def _number(text: str) -> int | float:
+    number = float(text)
+    return int(number) if number.is_integer() else number
+
+
+_JSON = msgspec.json.Decoder[object](float_hook=_number)
+"""JSON Schema counts 3.0 as a whole number."""
+
+
+async def json_body(request: web.Request, kind: type[T], *, max_bytes: int = MAX_FORM_BYTES) -> T:
     """Parse the body as an object of this class.
 
-    Raises HTTPBadRequest when it is none, TimeoutError when it comes too slowly.
+    Raises HTTPBadRequest when it is none, HTTPRequestEntityTooLarge, TimeoutError when it comes too slowly.
     """
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            return msgspec.json.decode(await request.read(), type=kind)
+            body = await request.clone(client_max_size=max_bytes).read()
+            return msgspec.convert(_JSON.decode(body), kind)
     except msgspec.ValidationError as error:
         raise web.HTTPBadRequest(text=f"The body is not as the API's document says: {error}.") from None
     except (msgspec.DecodeError, RecursionError, UnicodeError):

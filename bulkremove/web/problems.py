@@ -36,6 +36,7 @@ class ProblemCode(StrEnum):
     BUSY = "busy"
     FILE_REFUSED = "file_refused"
     PLAN_NOT_FOUND = "plan_not_found"
+    KEY_REUSED = "key_reused"
     CONSENT_MISSING = "consent_missing"
     PLAN_NOT_READY = "plan_not_ready"
     PLAN_OUTDATED = "plan_outdated"
@@ -74,6 +75,7 @@ MEANINGS: Mapping[ProblemCode, str] = MappingProxyType(
         ProblemCode.BUSY: "Too many files are being uploaded at the moment.",
         ProblemCode.FILE_REFUSED: "The file is damaged or ambiguous. `choices`: what can be decided by a parameter.",
         ProblemCode.PLAN_NOT_FOUND: "There is no such plan, or it is not kept any more.",
+        ProblemCode.KEY_REUSED: "The Idempotency-Key was used to make another plan.",
         ProblemCode.CONSENT_MISSING: "Nobody who may has agreed to exactly this.",
         ProblemCode.PLAN_NOT_READY: "The plan's file was refused, or Zoho is still asked who its learners are.",
         ProblemCode.PLAN_OUTDATED: "The plan is too old, or something has changed since it was made.",
@@ -116,6 +118,10 @@ class PlanNotFound(web.HTTPNotFound):
     """There is no such plan, it is not kept any more, or nobody may tell that there is one."""
 
 
+class KeyReused(web.HTTPUnprocessableEntity):
+    """An idempotency key was used for another request before."""
+
+
 _BY_STATUS: Mapping[int, ProblemCode] = MappingProxyType(
     {
         400: ProblemCode.BAD_REQUEST,
@@ -147,7 +153,7 @@ _BY_ERROR: Mapping[type[BulkremoveError], tuple[int, ProblemCode]] = MappingProx
         errors.ActionRefused: (409, ProblemCode.ACTION_REFUSED),
         errors.JobNotFound: (404, ProblemCode.JOB_NOT_FOUND),
         errors.JobBusy: (409, ProblemCode.JOB_BUSY),
-        errors.NoteRejected: (400, ProblemCode.NOTE_REJECTED),
+        errors.NoteRejected: (409, ProblemCode.NOTE_REJECTED),
         errors.ReportFailed: (409, ProblemCode.REPORT_FAILED),
         errors.NotAuthorized: (409, ProblemCode.ACCOUNT_NOT_AUTHORIZED),
         errors.OtherHomeSends: (409, ProblemCode.OTHER_HOME_SENDS),
@@ -169,8 +175,8 @@ def problem(error: Exception, status: int, detail: str) -> Problem:
     """Return an error as a problem. ``detail``: what happened and what to do next, in sentences."""
     if isinstance(error, BulkremoveError):
         code = _of_error(error)[1]
-    elif isinstance(error, PlanNotFound):
-        code = ProblemCode.PLAN_NOT_FOUND
+    elif isinstance(error, (PlanNotFound, KeyReused)):
+        code = ProblemCode.PLAN_NOT_FOUND if isinstance(error, PlanNotFound) else ProblemCode.KEY_REUSED
     else:
         code = _BY_STATUS.get(status, ProblemCode.REFUSED)
     found: Problem = {

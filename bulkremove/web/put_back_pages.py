@@ -7,6 +7,7 @@ from aiohttp import web
 from bulkremove.app import App
 from bulkremove.domain.job import Job
 from bulkremove.domain.permissions import Permission
+from bulkremove.web.job_actions import plan_put_back
 from bulkremove.web.lookups import Lookups
 from bulkremove.web.responses import page, parse_number, read_form
 from bulkremove.web.routes import FORM, Route, Scope, person
@@ -43,13 +44,9 @@ class PutBackPages:
     async def choose(self, request: web.Request) -> web.StreamResponse:
         """Plan the enrolment of those who were ticked, or of everybody, and redirect to the plan."""
         job, form = await self._job(request), await read_form(request, max_bytes=MAX_CHOICE_BYTES)
-        by = person(request).name
         ticked = frozenset(parse_number(str(value), 0) for name, value in form.items() if name == "row")
         numbers = None if form.get("who") == "all" else ticked
-        if numbers is not None and not numbers:
-            raise web.HTTPBadRequest(text="Nobody was chosen. Go back and tick somebody.")
-        upload = self._uploads.add_put_back(job, numbers, by=by)
-        await self._uploads.preview_rows(upload, by=by)
+        upload = await plan_put_back(self._uploads, job, numbers, by=person(request).name)
         await self._lookups.begin(upload, person(request))
         raise web.HTTPSeeOther(f"/uploads/{upload.id}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
 from bulkremove.domain.clock import Epoch
@@ -17,6 +18,19 @@ from bulkremove.reading.options import ReadOptions
 
 MAX_UPLOADS_OF_PERSON = 20
 """Uploads of one person that are stored; one more deletes their oldest, never that of somebody else."""
+
+
+class DraftState(StrEnum):
+    """What a draft waits for. The values are those of the HTTP API."""
+
+    LOOKED_UP = "looked_up"
+    """Zoho is being asked about its learners."""
+    NEEDS_CHOICE = "needs_choice"
+    """Somebody must choose how its file is read."""
+    PLANNED = "planned"
+    """Its plan is made, and can be confirmed."""
+    NOT_READ = "not_read"
+    """It is read when somebody looks at it; or its plan sends nothing before somebody decides about its rows."""
 
 
 @dataclass(slots=True)
@@ -106,6 +120,10 @@ class Upload:
     """Whether it is a draft of an earlier server that was not read again yet."""
     was_checked: bool = False
     """Whether the earlier server had made an enrolment check of it, which is to be made again."""
+    idempotency_key: str = ""
+    """The key with which a program asked for it; empty without one."""
+    fingerprint: str = ""
+    """What that program asked for (``idempotency.fingerprint``)."""
     job: str | None = None
     """The id of the job that its plan became; None before it is confirmed. A second confirmation returns it again."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -144,6 +162,15 @@ class Upload:
             return False
         is_mismatched = self.check is not None and bool(self.check.mismatched)
         return bool(self.removals or self.is_restored or self.needs_choice or self.is_looked_up or is_mismatched)
+
+    @property
+    def draft_state(self) -> DraftState:
+        """What it waits for, of a draft."""
+        if self.is_looked_up:
+            return DraftState.LOOKED_UP
+        if self.needs_choice:
+            return DraftState.NEEDS_CHOICE
+        return DraftState.PLANNED if self.removals else DraftState.NOT_READ
 
     def end_lookup(self) -> None:
         """End a lookup for it that is under way; nothing of it is used."""

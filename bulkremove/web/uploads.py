@@ -55,14 +55,19 @@ class Uploads:
         await self.read_as(upload, ReadOptions(), by=person(request).name)
         return upload
 
-    async def add_body(
-        self, request: web.Request, *, name: str, account: str, options: ReadOptions, include_open: bool
-    ) -> Upload:
-        """Store and read the body of a request as a file. Raises what ``add_form_file`` raises.
+    async def receive_body(self, request: web.Request, *, name: str, account: str) -> IncomingFile:
+        """Store the body of a request as a file; it becomes an upload by ``add_file``, or is deleted.
 
-        ``account``: empty for that of the settings, or for the only one that the person may upload a file for.
+        Raises what ``add_form_file`` raises. ``account``: empty for that of the settings, or for the only one that the
+        person may upload a file for.
         """
-        upload = await self._received(request, await self._files.of_body(request, name=name, account=account))
+        return await self._files.of_body(request, name=name, account=account)
+
+    async def add_file(
+        self, request: web.Request, file: IncomingFile, *, options: ReadOptions, include_open: bool
+    ) -> Upload:
+        """Add an upload of a file that was received, and read it."""
+        upload = await self._received(request, file)
         await self.read_as(upload, options, include_open=include_open, by=person(request).name)
         return upload
 
@@ -220,6 +225,12 @@ class Uploads:
                 text="This plan is not kept any more. Make it again: upload the file, or choose the people."
             )
         return entry[0]
+
+    def by_key(self, by: str, key: str) -> Upload | None:
+        """Return the upload that this person made with an idempotency key; None if there is none any more."""
+        self._delete_expired()
+        own = (upload for upload, _ in self._uploads.values() if upload.prepared_by[0] == by)
+        return next((upload for upload in own if upload.idempotency_key == key), None)
 
     def drafts(self, seen: AccountSet) -> list[Upload]:
         """Return the drafts for these accounts, the newest first."""
