@@ -119,6 +119,7 @@ TABLE = {
     ("GET", "/api/v1/jobs/{job}"): Attacked(P),
     ("GET", "/api/v1/jobs/{job}/rows"): Attacked(P),
     ("GET", "/api/v1/jobs/{job}/events"): Attacked(P),
+    ("GET", "/api/v1/jobs/{job}/events/stream"): Attacked(P),
     ("GET", "/api/v1/jobs/{job}/report.{ending}"): Attacked(P),
     ("POST", "/api/v1/jobs/{job}/pause"): Attacked(P),
     ("POST", "/api/v1/jobs/{job}/resume"): Attacked(A),

@@ -1,6 +1,6 @@
 """The HTTP API for other programs: the use cases as JSON under /api/v1. Tests compare it with ``openapi``.
 
-Here: its document and the metrics; ``api_plans`` and ``api_jobs`` have the other handlers.
+Here: its document and the metrics; ``api_plans``, ``api_jobs`` and ``api_events`` have the other handlers.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.app.metrics import figures
 from bulkremove.domain.permissions import Permission
 from bulkremove.report.metrics import CONTENT_TYPE, prometheus_text
+from bulkremove.web.api_events import ApiEvents
 from bulkremove.web.api_jobs import ApiJobs
 from bulkremove.web.api_plans import ApiPlans
 from bulkremove.web.api_routes import api_route
@@ -26,6 +27,7 @@ class Api:
 
     def __init__(self, app: App, supervisor: JobSupervisor, uploads: Uploads, lookups: Lookups) -> None:
         self._app, self._jobs = app, ApiJobs(app, supervisor)
+        self._events = ApiEvents(app, supervisor)
         self._plans = ApiPlans(app, supervisor, uploads, lookups, self._jobs)
 
     def routes(self) -> list[Route]:
@@ -35,6 +37,7 @@ class Api:
             api_route("GET", "/openapi.json", self.openapi, Scope.NOBODY, None),
             *self._plans.routes(),
             *self._jobs.routes(),
+            *self._events.routes(),
         ]
 
     async def metrics(self, request: web.Request) -> web.StreamResponse:

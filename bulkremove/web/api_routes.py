@@ -13,11 +13,18 @@ __all__ = ["PREFIX", "api_route"]
 
 
 def api_route(
-    method: str, path: str, handler: Handler, scope: Scope, permission: Permission | None, content_type: str = ""
+    method: str,
+    path: str,
+    handler: Handler,
+    scope: Scope,
+    permission: Permission | None,
+    content_type: str = "",
+    *,
+    is_stream: bool = False,
 ) -> Route:
     """Return the route of an operation. Other query parameters than the document names are refused with 400."""
-    names = query_names(method, path)
-    return Route(method, f"{PREFIX}{path}", _with_known_parameters(handler, names), scope, permission, content_type)
+    checked = _with_known_parameters(handler, query_names(method, path))
+    return Route(method, f"{PREFIX}{path}", checked, scope, permission, content_type, is_stream=is_stream)
 
 
 def _with_known_parameters(handler: Handler, names: frozenset[str]) -> Handler:

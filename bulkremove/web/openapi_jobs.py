@@ -21,6 +21,7 @@ from bulkremove.web.openapi_operations import (
 )
 
 _JOB_ANSWER = answer(SupervisedJob, "The job and its counts.")
+EVENT_STREAM = "text/event-stream"
 _REPORT = {
     "description": "The report. Who accepts `application/octet-stream` gets it as that.",
     "content": {
@@ -89,6 +90,31 @@ JOB_OPERATIONS = (
             JOB,
             in_query("after", "The `id` of the last event that is known.", whole(0)),
             LIMIT,
+        ),
+        problems=(404,),
+    ),
+    Operation(
+        "streamJobEvents",
+        "jobs",
+        "get",
+        "/jobs/{job}/events/stream",
+        "The events of a job as server-sent events, as they come: `event` has one of `listJobEvents`, `job` the job "
+        "whenever it has changed, and the last one, `end`, the job at rest. Then close it.",
+        {
+            200: {
+                "description": "The events. The `id` of each `event` is that of `listJobEvents`.",
+                "content": {EVENT_STREAM: {}},
+            }
+        },
+        (
+            JOB,
+            in_query("after", "The `id` of the last event that is known; else it begins with the first one.", whole(0)),
+            {
+                "name": "Last-Event-ID",
+                "in": "header",
+                "description": "The same, as a browser sends it after a broken connection; it counts before `after`.",
+                "schema": {"type": "string", "pattern": "^[0-9]{1,8}$"},
+            },
         ),
         problems=(404,),
     ),
