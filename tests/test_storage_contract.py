@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -217,8 +218,32 @@ async def test_the_end_of_a_job_settles_its_open_rows_at_once(storage: Storage) 
     assert 0 == await storage.erasure.open_rows_of("1")
 
 
-async def search(storage: Storage, one: Job, status: Status | None, text: str = "", **page: int) -> list[Outcome]:
+async def search(
+    storage: Storage, one: Job, status: Status | RowState | None, text: str = "", **page: Any
+) -> list[Outcome]:
     return await storage.rows.search(one, status=status, text=text, **{"offset": 0, "limit": 10, **page})
+
+
+async def test_rows_that_can_still_be_sent_are_found_by_their_state_or_as_a_report_would_show_them(
+    storage: Storage,
+) -> None:
+    await storage.jobs.create(job(), planned(3))
+    (first, *_) = await rows(storage)
+    await taken(storage, first)
+    one = await storage.jobs.get("job")
+
+    async def found(status: Status | RowState, *, as_reported: bool) -> list[tuple[int, RowState | None]]:
+        return [(row.position, row.open) for row in await search(storage, one, status, as_reported=as_reported)]
+
+    pending = [(1, RowState.PENDING), (2, RowState.PENDING)]
+    assert pending == await found(RowState.PENDING, as_reported=False)
+    assert [(0, RowState.SENDING)] == await found(RowState.SENDING, as_reported=False)
+    assert [] == await found(Status.NOT_SENT, as_reported=False)
+    assert pending == await found(Status.NOT_SENT, as_reported=True)
+    await storage.jobs.cancel("job", lambda one: None, end(JobState.CANCELLED))
+    one = await storage.jobs.get("job")
+    assert [] == await found(RowState.PENDING, as_reported=False)
+    assert [(1, None), (2, None)] == await found(Status.NOT_SENT, as_reported=False)
 
 
 async def test_a_search_ignores_case_and_knows_pages(storage: Storage) -> None:

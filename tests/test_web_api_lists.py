@@ -17,8 +17,7 @@ from bulkremove.domain.plan import PlannedRow
 from bulkremove.domain.row import Exclusion, Row, RowState, Status
 from bulkremove.web.api_models import ROW_STATES
 from tests.cli_fixtures import crowd
-from tests.storage_fixtures import ACT, end, job, planned, rows
-from tests.test_storage_contract import taken
+from tests.storage_fixtures import ACT, end, job, planned, rows, taken
 from tests.test_web_api import Program, ended
 from tests.web_fixtures import RunningSite, running_site, triples
 
@@ -31,8 +30,8 @@ async def listed(program: Program, path: str, member: str) -> list[dict[str, Any
     while cursor is not None:
         reply = await program.get(f"{path}{joint}cursor={cursor}" if cursor else path)
         assert 200 == reply.status, reply.text
-        found += reply.json[member]  # type: ignore[operator] # a list
-        cursor = reply.json["next"]  # type: ignore[assignment] # a text, or None at the end
+        found += reply.data[member]
+        cursor = reply.data["next"]
     return found
 
 
@@ -56,11 +55,11 @@ async def test_a_list_of_jobs_goes_on_where_it_was_while_new_jobs_come(tmp_path:
     async with running_site(tmp_path) as one, one.visitor(known=False) as visitor:
         program = Program(visitor, await one.program(Role.PREPARER))
         await stored_jobs(one, 7)
-        first = (await program.get("/jobs?limit=3")).json
+        first = (await program.get("/jobs?limit=3")).data
         await one.app.context.storage.jobs.create(job("20261124-0000", JobState.HELD, at=2e9), [])
-        second = (await program.get(f"/jobs?limit=3&cursor={first['next']}")).json
-        third = (await program.get(f"/jobs?limit=3&cursor={second['next']}")).json
-        found = [entry["job"] for page in (first, second, third) for entry in page["jobs"]]  # type: ignore[attr-defined] # a list
+        second = (await program.get(f"/jobs?limit=3&cursor={first['next']}")).data
+        third = (await program.get(f"/jobs?limit=3&cursor={second['next']}")).data
+        found = [entry["job"] for page in (first, second, third) for entry in page["jobs"]]
         assert (ids(6, 5, 4, 3, 2, 1, 0), None) == (found, third["next"])
 
 
@@ -113,8 +112,8 @@ async def test_a_filter_that_is_none_is_refused(tmp_path: Path, query: str) -> N
     async with running_site(tmp_path) as one, one.visitor(known=False) as visitor:
         program = Program(visitor, await one.program(Role.PREPARER))
         reply = await program.get(f"/jobs?{query}")
-        assert (400, "bad_request") == (reply.status, reply.json["code"])
-        assert query.partition("=")[0] in str(reply.json["detail"])
+        assert (400, "bad_request") == (reply.status, reply.data["code"])
+        assert query.partition("=")[0] in str(reply.data["detail"])
 
 
 async def test_a_row_that_can_still_be_sent_has_no_status_yet(tmp_path: Path) -> None:
@@ -148,24 +147,23 @@ async def test_rows_and_events_of_a_job_that_was_run(tmp_path: Path) -> None:
     world, _ = crowd(tmp_path, 3, missing=1)
     async with running_site(tmp_path / "home", world=world) as one, one.visitor(known=False) as visitor:
         program = Program(visitor, await one.program(Role.APPROVER))
-        plan = (await program.post("/plans?name=leavers.csv", triples(3))).json
+        plan = (await program.post("/plans?name=leavers.csv", triples(3))).data
         confirmed = await program.post(f"/plans/{plan['id']}/confirm", {"plan_hash": plan["plan_hash"]})
-        name = str(confirmed.json["job"])
+        name = str(confirmed.data["job"])
         done = await ended(program, name)
-        found = (await program.get(f"/jobs/{name}/rows")).json
+        found = (await program.get(f"/jobs/{name}/rows")).data
         assert ["course", "batch", "learner", "reason"] == found["header"]
-        states = {str(row["state"]): row for row in found["rows"]}  # type: ignore[attr-defined] # a list
+        states = {str(row["state"]): row for row in found["rows"]}
         assert {"removed", "not_found"} == {*states}
         assert (200, 1) == (states["removed"]["http_status"], states["removed"]["attempts"])
         assert states["removed"]["first_sent_at"] <= states["removed"]["finished_at"]
         times = [plan["ends_at"], plan["uploaded_at"], done["created_at"], done["finished_at"]]
         times += [states["removed"]["first_sent_at"]]
-        events = (await program.get(f"/jobs/{name}/events")).json["events"]
-        assert isinstance(events, list)
+        events = (await program.get(f"/jobs/{name}/events")).data["events"]
         assert [True] * 5 == [TIME.fullmatch(str(time)) is not None for time in times]
         assert all(TIME.fullmatch(event["at"]) for event in events)
-        assert (None, None, "finished") == (done["end_reason"], done["due_at"], done["standing"][:8])  # type: ignore[index] # a text
-        first = (await program.get(f"/jobs/{name}/events?limit=1")).json
-        after = (await program.get(f"/jobs/{name}/events?after={events[0]['id']}")).json
+        assert (None, None, "finished") == (done["end_reason"], done["due_at"], done["standing"][:8])
+        first = (await program.get(f"/jobs/{name}/events?limit=1")).data
+        after = (await program.get(f"/jobs/{name}/events?after={events[0]['id']}")).data
         assert ([events[0]], True) == (first["events"], first["more"])
         assert (events[1:], False) == (after["events"], after["more"])

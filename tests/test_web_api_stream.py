@@ -11,8 +11,9 @@ from typing import Any
 import aiohttp
 
 from bulkremove.domain.permissions import Role
+from bulkremove.web.openapi import PREFIX
 from tests.cli_fixtures import crowd
-from tests.test_web_api import PREFIX, Program
+from tests.test_web_api import Program
 from tests.web_fixtures import RunningSite, running_site, triples
 
 Event = tuple[str, str, dict[str, Any]]
@@ -37,10 +38,10 @@ async def started(one: RunningSite, headers: dict[str, str], count: int) -> str:
     """The id of a job that was confirmed just now."""
     async with one.visitor(known=False) as visitor:
         program = Program(visitor, headers)
-        plan = (await program.post("/plans", triples(count))).json
+        plan = (await program.post("/plans", triples(count))).data
         reply = await program.post(f"/plans/{plan['id']}/confirm", {"plan_hash": plan["plan_hash"]})
         assert 201 == reply.status, reply.text
-        return str(reply.json["job"])
+        return str(reply.data["job"])
 
 
 async def test_a_program_follows_a_job_to_its_end_and_begins_again_where_it_was(tmp_path: Path) -> None:
@@ -95,4 +96,4 @@ async def test_a_last_event_that_is_no_number_is_refused(tmp_path: Path) -> None
         job = await started(one, headers, 1)
         path = f"{PREFIX}/jobs/{job}/events/stream"
         reply = await visitor.ask("GET", path, headers={**headers, "Last-Event-ID": "x"})
-        assert (400, "bad_request") == (reply.status, reply.json["code"])
+        assert (400, "bad_request") == (reply.status, reply.data["code"])

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import aiohttp
 from aiohttp import web
@@ -62,6 +62,11 @@ class Reply:
     def json(self) -> dict[str, object]:
         found: dict[str, object] = json.loads(self.text)
         return found
+
+    @property
+    def data(self) -> Any:
+        """The JSON of the answer, of whatever kind."""
+        return json.loads(self.text)
 
     def field(self, name: str) -> str:
         """The value of a form's field."""
