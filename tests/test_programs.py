@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -43,6 +45,7 @@ def _commands(group: click.Group, *names: str) -> Iterator[tuple[str, click.Comm
             yield " ".join([*names, name]), command
 
 
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 COMMANDS = dict(_commands(cli))
 
 
@@ -78,12 +81,27 @@ def test_the_jobs_for_programs_have_times_counts_reason_and_next_step(run: Bulkr
     run("run", *_words(tmp_path), "--daily-limit", "2")
     (job,) = json.loads(run("jobs", "--json").stdout)
     assert ("paused", "day_used_up", 2, 1) == (job["state"], job["end_reason"], job["counts"]["removed"], job["open"])
+    assert TIME.fullmatch(job["created_at"])
     assert job["finished_at"] >= job["created_at"]
     assert "allowance" in job["reason"]
     assert job["next_step"].endswith(f"resume {job['job']} --sandbox WORLD")
     assert job["running"] is None
     for words, found in ((["--account", "other"], 0), (["--account", "sandbox"], 1), (["--state", "held"], 0)):
         assert found == len(json.loads(run("jobs", "--json", "--limit", "5", *words).stdout)), words
+
+
+def test_the_times_for_programs_are_those_of_rfc_3339(run: Bulkremove, tmp_path: Path) -> None:
+    run("run", *_words(tmp_path))
+    (job,) = json.loads(run("jobs", "--json").stdout)
+    shown = json.loads(run("show", job["job"], "--json").stdout)
+    assert ("finished", None, None) == (shown["standing"], shown["end_reason"], shown["due_at"])
+    assert "exit_code" not in shown
+    preview = json.loads(run("preview", *_words(tmp_path)[:1], *_words(tmp_path)[2:], "--json").stdout)
+    entry = json.loads(run("audit", "--json").stdout)[0]
+    times = [shown["created_at"], shown["finished_at"], preview["ends_at"], entry["at"]]
+    times += [event["at"] for event in shown["events"]]
+    assert [] == [time for time in times if not TIME.fullmatch(time)]
+    assert datetime.fromisoformat(entry["at"]).timestamp() == pytest.approx(entry["hashed_at"], abs=0.001)
 
 
 def test_events_that_are_asked_for_twice_are_logged_once(run: Bulkremove, tmp_path: Path) -> None:

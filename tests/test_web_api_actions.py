@@ -222,3 +222,62 @@ async def test_a_preparer_does_not_decide_by_the_api_either(tmp_path: Path, path
         job = await confirmed(approver, await preparer.post("/plans", triples(1)))
         refused = await preparer.post(f"/jobs/{job}/{path}", {})
         assert (403, "not_permitted") == (refused.status, refused.data["code"])
+
+
+async def test_rows_of_another_person_are_planned_once_a_person_has_decided_so(tmp_path: Path) -> None:
+    content = leavers(tmp_path, [0, 1, 2], i1="else@example.com", i2="wrong@example.com").read_text()
+    async with site_of(tmp_path) as (one, visitor):
+        program = Program(visitor, await one.program(Role.APPROVER))
+        plan = (await program.post("/plans?check=yes", content)).data
+        assert (1, 2, False) == (plan["removals"], plan["identity_mismatch"], plan["lookup_under_way"])
+        changed = await program.post(f"/plans/{plan['id']}/mismatched", {"rows": [3]})
+        assert (200, 2, 1) == (changed.status, changed.data["removals"], changed.data["identity_mismatch"])
+        assert plan["plan_hash"] != changed.data["plan_hash"]
+        old = await program.post(f"/plans/{plan['id']}/confirm", {"plan_hash": plan["plan_hash"]})
+        assert "plan_outdated" == old.data["code"]
+        job = await confirmed(program, changed)
+        counts = (await ended(program, job))["counts"]
+        assert (2, 1) == (counts["removed"], counts["identity_mismatch"])
+        newest = [entry.act for entry in await one.app.audit.newest(20, EVERY_ACCOUNT)]
+        assert "included_mismatched" in newest
+
+
+async def test_a_program_sees_what_a_person_must_look_up_first(tmp_path: Path) -> None:
+    world, _ = crowd(tmp_path, 3)
+    async with (
+        running_site(tmp_path / "home", world=world, canary="always") as one,
+        one.visitor(known=False) as visitor,
+    ):
+        program = Program(visitor, await one.program(Role.APPROVER))
+        job = await confirmed(program, await program.post("/plans", triples(3)))
+        assert "canary" == (await ended(program, job))["end_reason"]
+        question = (await program.get(f"/jobs/{job}/canary")).data["question"]
+        assert "row 2, learner 478346000019558000" in question
+        assert 200 == (await program.post(f"/jobs/{job}/canary?answer=gone")).status
+        assert {"question": None} == (await program.get(f"/jobs/{job}/canary")).data
+
+
+async def test_the_rows_to_retry_and_those_to_undo_are_files_and_unknown_rows_a_warning(tmp_path: Path) -> None:
+    world, _ = crowd(tmp_path, 3, faults={"learners": {"478346000019558001": ["html_200"]}})
+    async with running_site(tmp_path / "home", world=world, concurrency=1) as one, one.visitor(known=False) as visitor:
+        program = Program(visitor, await one.program(Role.APPROVER))
+        job = await confirmed(program, await program.post("/plans", triples(3)))
+        await ended(program, job)
+        assert "report_failed" == (await program.get(f"/jobs/{job}/retry.csv")).data["code"]  # it can still be resumed
+        cancelled = (await program.post(f"/jobs/{job}/cancel")).data
+        assert "1 unknown" in cancelled["warning"]
+        assert (1, 1) == (cancelled["counts"]["removed"], cancelled["counts"]["not_sent"])
+        retry, undo = [await program.get(f"/jobs/{job}/{rows}.csv") for rows in ("retry", "undo")]
+        assert [True, False] == ["478346000019558002" in file.text for file in (retry, undo)]
+        assert [False, True] == ["478346000019558000" in file.text for file in (retry, undo)]
+        assert 404 == (await program.get(f"/jobs/{job}/all.csv")).status
+
+
+async def test_there_is_no_file_and_no_warning_without_rows_for_it(tmp_path: Path) -> None:
+    world, _ = crowd(tmp_path, 1)
+    async with running_site(tmp_path / "home", world=world) as one, one.visitor(known=False) as visitor:
+        program = Program(visitor, await one.program(Role.APPROVER))
+        job = await confirmed(program, await program.post("/plans", triples(1)))
+        assert (await ended(program, job))["warning"] is None
+        nothing = await program.get(f"/jobs/{job}/retry.csv")
+        assert (404, "not_found") == (nothing.status, nothing.data["code"])

@@ -14,8 +14,9 @@ from bulkremove.domain.errors import ConsentMissing
 from bulkremove.domain.job import Job
 from bulkremove.domain.permissions import AccountSet, Permission
 from bulkremove.domain.row import RowState, Status
+from bulkremove.report import RowSelection
 from bulkremove.storage.interface.jobs import VISIBLE
-from bulkremove.web.api_models import Approval, JobEvents, JobRows, Jobs, NewNote
+from bulkremove.web.api_models import Approval, FirstRow, JobEvents, JobRows, Jobs, NewNote
 from bulkremove.web.api_routes import PREFIX, api_route
 from bulkremove.web.api_rows import event_json, job_json, row_json
 from bulkremove.web.cursors import cursor_at, cursor_of, job_before, position_of
@@ -41,8 +42,10 @@ class ApiJobs:
             api_route("GET", "/jobs/{job}/rows", self.rows, job, look),
             api_route("GET", "/jobs/{job}/events", self.events, job, look),
             api_route("GET", "/jobs/{job}/report.{ending:csv|xlsx|jsonl}", self.report, job, look),
+            api_route("GET", "/jobs/{job}/{rows:retry|undo}.csv", self.rows_file, job, look),
             api_route("POST", "/jobs/{job}/pause", self.pause, job, Permission.PAUSE),
             api_route("POST", "/jobs/{job}/resume", self.resume, job, approve),
+            api_route("GET", "/jobs/{job}/canary", self.first_row, job, look),
             api_route("POST", "/jobs/{job}/canary", self.confirm_canary, job, approve),
             api_route("POST", "/jobs/{job}/approve", self.approve, job, approve, JSON),
             api_route("POST", "/jobs/{job}/cancel", self.cancel, job, approve),
@@ -103,7 +106,23 @@ class ApiJobs:
         with TemporaryDirectory() as folder:
             path = Path(folder) / f"{job.id}-report.{request.match_info['ending']}"
             await self._app.reports.write(job.id, path, by=person(request).name)
-            return await download(path, content_type=BYTES if request.headers.get("Accept") == BYTES else "")
+            return await download(path, content_type=_kind(request))
+
+    async def rows_file(self, request: web.Request) -> web.StreamResponse:
+        """Return the rows of a job that can be retried, or those that were removed, as a CSV file."""
+        job, rows = await self._job(request), RowSelection(request.match_info["rows"])
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / f"{job.id}-{rows.value}.csv"
+            if await self._app.reports.write(job.id, path, rows=rows, by=person(request).name) is None:
+                raise web.HTTPNotFound(text="This job has no rows for that file.")
+            return await download(path, content_type=_kind(request))
+
+    async def first_row(self, request: web.Request) -> web.StreamResponse:
+        """Return what a person must look up before anything more is sent for the job's account."""
+        job = await self._job(request)
+        is_moving = self._supervisor.running(job.id) is not None or await self._app.jobs.is_running(job)
+        body: FirstRow = {"question": None if is_moving else await self._app.canaries.question(job) or None}
+        return web.json_response(body)
 
     async def pause(self, request: web.Request) -> web.StreamResponse:
         """Pause a job and return it once the rows in flight are finished."""
@@ -168,3 +187,8 @@ class ApiJobs:
 
     async def _job(self, request: web.Request) -> Job:
         return await self._app.jobs.find(request.match_info["job"])
+
+
+def _kind(request: web.Request) -> str:
+    """The content type of a file for a client that wants bytes; empty for that of the file."""
+    return BYTES if request.headers.get("Accept") == BYTES else ""

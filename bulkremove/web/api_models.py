@@ -62,7 +62,8 @@ class PlannedRows(TypedDict):
 class SupervisedJob(JobJson):
     """A job; ``standing``: how it stands, as the page tells it; one whose rows wait is told as ``running``.
 
-    ``needs_review``: it has not run for an hour; ``failure``: why this server could not run it.
+    ``needs_review``: it has not run for an hour; ``failure``: why this server could not run it; ``warning``: what a
+    person must look at, null where there is nothing.
     """
 
     prepared_by: list[str]
@@ -71,6 +72,16 @@ class SupervisedJob(JobJson):
     needs_review: bool
     running: bool
     failure: str | None
+    warning: str | None
+
+
+class FirstRow(TypedDict):
+    """What a person must look up before anything more is sent for the job's account.
+
+    ``question``: it, in sentences that name the learner; null where nothing is to be looked up.
+    """
+
+    question: str | None
 
 
 class Jobs(TypedDict):
@@ -183,6 +194,12 @@ class Approval(msgspec.Struct, forbid_unknown_fields=True):
     plan_hash: str
     removals: int
     compared: int | None = None
+
+
+class Mismatched(msgspec.Struct, forbid_unknown_fields=True):
+    """The numbers of the rows that are planned too, although Zoho has another e-mail address for their learners."""
+
+    rows: Annotated[list[RowNumber], msgspec.Meta(min_length=1)]
 
 
 class Retry(msgspec.Struct, forbid_unknown_fields=True):

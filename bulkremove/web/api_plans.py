@@ -16,7 +16,16 @@ from bulkremove.domain.row import UNPLANNED
 from bulkremove.reading.options import Hidden, Match, ReadOptions, parse_columns
 from bulkremove.report import utc
 from bulkremove.web.api_jobs import ApiJobs
-from bulkremove.web.api_models import Confirmation, Drafts, PlannedRows, PutBack, RemovedPeople, Retry, UploadedPlan
+from bulkremove.web.api_models import (
+    Confirmation,
+    Drafts,
+    Mismatched,
+    PlannedRows,
+    PutBack,
+    RemovedPeople,
+    Retry,
+    UploadedPlan,
+)
 from bulkremove.web.api_routes import PREFIX, api_route
 from bulkremove.web.api_rows import draft_json, planned_row_json, removed_person_json
 from bulkremove.web.cursors import cursor_at, position_of
@@ -47,6 +56,7 @@ class ApiPlans:
             api_route("GET", "/plans", self.drafts, Scope.SOME, look),
             api_route("GET", "/plans/{plan}", self.plan, Scope.UPLOAD, look),
             api_route("GET", "/plans/{plan}/rows", self.plan_rows, Scope.UPLOAD, look),
+            api_route("POST", "/plans/{plan}/mismatched", self.include, Scope.UPLOAD, prepare, JSON),
             api_route("POST", "/plans/{plan}/confirm", self.confirm, Scope.SOME, approve, JSON),
             api_route("POST", "/jobs/{job}/retry", self.retry, Scope.JOB, approve, JSON),
             api_route("GET", "/jobs/{job}/put-back", self.removed_people, Scope.JOB, prepare),
@@ -110,6 +120,12 @@ class ApiPlans:
             "next": cursor_at(found[-1][0]) if has_more else None,
         }
         return web.json_response(body)
+
+    async def include(self, request: web.Request) -> web.StreamResponse:
+        """Plan rows too whose person in Zoho is another than in the file, as a person decided, and return the plan."""
+        upload, body = self._upload(request), await json_body(request, Mismatched)
+        await self._uploads.include(upload, body.rows, by=person(request).name)
+        return web.json_response(await self._plan(request, upload))
 
     async def confirm(self, request: web.Request) -> web.StreamResponse:
         """Confirm a plan by its hash and start its job: 201 with the new job, 200 if it was confirmed before.

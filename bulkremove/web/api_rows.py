@@ -11,7 +11,7 @@ from bulkremove.domain.job import Job, Tally
 from bulkremove.domain.listing import Learner
 from bulkremove.domain.plan import PlannedRow
 from bulkremove.domain.standing import standing_of
-from bulkremove.report import as_json, utc
+from bulkremove.report import as_json, utc, warning_text
 from bulkremove.report.json_types import PlannedRowJson
 from bulkremove.storage.interface.records import StoredEvent
 from bulkremove.web.api_models import Draft, JobEvent, JobRow, LearnerJson, NoteJson, RemovedPerson, SupervisedJob
@@ -29,6 +29,7 @@ def job_json(app: App, supervisor: JobSupervisor, job: Job, tally: Tally) -> Sup
         "needs_review": not running and job.needs_review(now),
         "running": running,
         "failure": supervisor.failures.get(job.id),
+        "warning": None if running else warning_text(job, tally),
     }
 
 

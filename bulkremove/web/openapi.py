@@ -51,8 +51,10 @@ _MODELS = (
     api_models.JobEvents,
     api_models.Drafts,
     api_models.RemovedPeople,
+    api_models.FirstRow,
     api_models.Confirmation,
     api_models.Approval,
+    api_models.Mismatched,
     api_models.Retry,
     api_models.PutBack,
     api_models.NewNote,
@@ -113,6 +115,7 @@ def _schemas() -> dict[str, Any]:
     made = schema_components(_MODELS, ref_template=f"{SCHEMAS}{{name}}")[1]
     schemas: dict[str, Any] = json.loads(json.dumps(made).replace('Json"', '"'))
     schemas["EndReason"]["enum"].remove("")  # that is null
+    schemas["JobState"]["enum"].remove("storing")  # nobody sees such a job
     for schema in schemas.values():
         if "description" in schema:
             schema["description"] = inspect.cleandoc(schema["description"])

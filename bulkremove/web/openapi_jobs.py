@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bulkremove.storage.interface.jobs import VISIBLE
-from bulkremove.web.api_models import ROW_STATES, Approval, JobEvents, JobRows, Jobs, NewNote, SupervisedJob
+from bulkremove.web.api_models import ROW_STATES, Approval, FirstRow, JobEvents, JobRows, Jobs, NewNote, SupervisedJob
 from bulkremove.web.cursors import POSITION, TIME_AND_ID
 from bulkremove.web.openapi_operations import (
     BINARY,
@@ -75,7 +75,7 @@ JOB_OPERATIONS = (
             cursor_like(POSITION),
             LIMIT,
             in_query("state", "Only rows in this state.", one_of(ROW_STATES)),
-            in_query("q", "Only rows with this text in a cell."),
+            in_query("q", "Only rows with this text in a cell, or in what is known of their learner."),
         ),
         problems=(404,),
     ),
@@ -129,6 +129,21 @@ JOB_OPERATIONS = (
         problems=(404, 409),
     ),
     Operation(
+        "downloadRows",
+        "jobs",
+        "get",
+        "/jobs/{job}/{rows}.csv",
+        "The file's own columns of rows that were not sent (`retry`), or of those that were removed (`undo`).",
+        {
+            200: {
+                "description": "The rows. Who accepts `application/octet-stream` gets them as that.",
+                "content": {kind: {"schema": BINARY} for kind in (BYTES, "text/csv")},
+            }
+        },
+        (JOB, in_path("rows", "Which rows.", one_of(["retry", "undo"]))),
+        problems=(404, 409),
+    ),
+    Operation(
         "pauseJob",
         "jobs",
         "post",
@@ -154,6 +169,16 @@ JOB_OPERATIONS = (
             ),
         ),
         problems=(404, 409),
+    ),
+    Operation(
+        "getFirstRow",
+        "jobs",
+        "get",
+        "/jobs/{job}/canary",
+        "What a person must look up in Zoho People before anything more is sent for the job's account.",
+        {200: answer(FirstRow, "The question.")},
+        (JOB,),
+        problems=(404,),
     ),
     Operation(
         "answerCanary",

@@ -7,6 +7,7 @@ from bulkremove.reading.options import Hidden, Match
 from bulkremove.web.api_models import (
     Confirmation,
     Drafts,
+    Mismatched,
     PlannedRows,
     PutBack,
     RemovedPeople,
@@ -128,6 +129,18 @@ PLAN_OPERATIONS = (
         {204: {"description": "It is deleted."}},
         (_PLAN,),
         problems=(404, 409),
+    ),
+    Operation(
+        "includeMismatched",
+        "plans",
+        "post",
+        "/plans/{plan}/mismatched",
+        "Plan rows too that are left out as `identity_mismatch`, as a person decided who has looked at each. The plan "
+        "has another hash then.",
+        {200: answer(UploadedPlan, "The plan.")},
+        (_PLAN,),
+        json_body(Mismatched),
+        (404, 408, 409, 413, 415, 422),
     ),
     Operation(
         "confirmPlan",
