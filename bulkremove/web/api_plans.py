@@ -98,7 +98,11 @@ class ApiPlans:
 
     async def plan(self, request: web.Request) -> web.StreamResponse:
         """Return a plan that is not confirmed yet."""
-        return web.json_response(await self._plan(request, self._upload(request)))
+        upload = self._upload(request)
+        await self._uploads.read_restored(upload, by=person(request).name)
+        if upload.refusal is not None:
+            raise upload.refusal
+        return web.json_response(await self._plan(request, upload))
 
     async def plan_rows(self, request: web.Request) -> web.StreamResponse:
         """Return some rows of a plan, filtered by status and text."""
