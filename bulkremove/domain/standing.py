@@ -134,6 +134,21 @@ _OF_STATE = {
 """The standing of a job that no process runs."""
 
 
+OF_STATE: Mapping[JobState, Standing] = MappingProxyType(
+    {
+        JobState.READY: Standing.NOT_STARTED,
+        JobState.RUNNING: Standing.RUNNING,
+        JobState.PAUSED: Standing.PAUSED,
+        JobState.HELD: Standing.WAITING_FOR_APPROVAL,
+        JobState.SCHEDULED: Standing.SCHEDULED,
+        JobState.STOPPED: Standing.STOPPED,
+        JobState.CANCELLED: Standing.CANCELLED,
+        JobState.FINISHED: Standing.FINISHED,
+    }
+)
+"""The words of a stored state, where nothing is known of the job's rows and age."""
+
+
 def standing_of(
     job: Job, tally: Tally, *, now: Epoch, is_running: bool, is_waiting: bool = False, is_locked: bool = False
 ) -> Standing:

@@ -30,6 +30,14 @@ def day_of(at: Epoch) -> date:
     return datetime.fromtimestamp(at, machine_zone()).date()
 
 
+def day_in(text: str) -> Epoch | None:
+    """When a day (ISO 8601) began in the machine's zone; None for any other text."""
+    try:
+        return Epoch(datetime.combine(date.fromisoformat(text), time(), machine_zone()).timestamp())
+    except (ValueError, OverflowError):
+        return None
+
+
 def day_begin(at: Epoch) -> Epoch:
     """When the calendar day of a time began in the machine's zone."""
     return Epoch(datetime.combine(day_of(at), time(), machine_zone()).timestamp())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from typing import Any
+from urllib.parse import urlencode
 
 from aiohttp import web
 
@@ -16,7 +17,8 @@ from bulkremove.domain.clock import Epoch, later
 from bulkremove.domain.errors import BulkremoveError
 from bulkremove.domain.job import Job, JobState, Tally
 from bulkremove.domain.permissions import AccountSet, Permission
-from bulkremove.domain.standing import Standing, standing_of
+from bulkremove.domain.standing import OF_STATE, Standing, standing_of
+from bulkremove.platform.local_time import day_in
 from bulkremove.report import template_file
 from bulkremove.storage.interface.jobs import VISIBLE
 from bulkremove.web.account_choice import accounts_for
@@ -24,6 +26,9 @@ from bulkremove.web.night_facts import night_facts
 from bulkremove.web.responses import KINDS, page, page_number, while_awaited
 from bulkremove.web.routes import Route, Scope, person
 from bulkremove.web.uploads import Uploads
+
+FILTERS = ("q", "state", "account", "who", "since")
+"""The filters of the page of jobs: file, state, account, who prepared or confirmed it, and the first day."""
 
 
 class OverviewPages:
@@ -55,13 +60,22 @@ class OverviewPages:
     async def jobs(self, request: web.Request) -> web.StreamResponse:
         """Show a page of the jobs, and how much of each account's limit is used."""
         seen, query, number = person(request).seen, request.query, page_number(request)
-        state_filter, text = query.get("state", ""), query.get("q", "").strip()
-        state = JobState(state_filter) if state_filter in set(VISIBLE) else None
-        jobs, tallies, has_more = await self._app.jobs.page(accounts=seen, page=number, state=state, source=text)
+        filters = {name: query.get(name, "").strip() for name in FILTERS}
+        state = JobState(filters["state"]) if filters["state"] in set(VISIBLE) else None
+        account, since = filters["account"], day_in(filters["since"])
+        jobs, tallies, has_more = await self._app.jobs.page(
+            accounts=AccountSet.only(account) if account in seen and account else seen,
+            page=number,
+            state=state,
+            source=filters["q"],
+            who=filters["who"],
+            since=Epoch(0.0) if since is None else since,
+        )
         standings = [(job, tallies[job.id], await self._standing(job, tallies[job.id])) for job in jobs]
         accounts = {*self._accounts(seen), *(job.account for job in jobs)}
-        context: dict[str, Any] = {"jobs": standings, "order": await self._order(seen), "states": VISIBLE}
-        context |= {"wanted": state_filter, "text": text, "page": number, "more": has_more}
+        context: dict[str, Any] = {"jobs": standings, "order": await self._order(seen)}
+        context |= {"states": [(state, OF_STATE[state]) for state in VISIBLE], "accounts": self._accounts(seen)}
+        context |= {"filters": filters, "query": urlencode(filters), "page": number, "more": has_more}
         context |= {"replaced": REPLACED if await self._app.backups.is_replaced() else ""}
         return page("jobs.html", request, context | await self._allowances(seen) | {"show_account": len(accounts) > 1})
 

@@ -26,8 +26,8 @@ SELECT * FROM job WHERE id = :job AND state != 'storing';
 SELECT 1 FROM job WHERE id = :job;
 
 -- name: list_jobs
--- A page of jobs by state, accounts, text in the file's name (ignoring ASCII case), who prepared or confirmed them, and when
--- they were made, the newest first.
+-- A page of jobs by state, accounts, file name, people and time, the newest first.
+-- The text in the file's name ignores ASCII case; `who` prepared or confirmed the job.
 SELECT * FROM job WHERE CASE WHEN state = 'held' AND due_at IS NOT NULL THEN 'scheduled' ELSE state END
     IN (SELECT value FROM json_each(:states)) AND instr(lower(source), lower(:source))
     AND (:every_account OR account IN (SELECT value FROM json_each(:accounts))) AND created_at >= :since

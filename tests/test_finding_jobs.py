@@ -1,4 +1,4 @@
-"""Was this person removed? A search over the rows of all jobs that a person may see."""
+"""Finding a job: by a person in its rows ("was this person removed?"), and by the filters of the list of jobs."""
 
 from __future__ import annotations
 
@@ -87,3 +87,39 @@ async def test_what_is_too_short_or_names_nobody_proves_nothing(tmp_path: Path, 
         shown = await found(visitor, text)
         assert job not in shown
         assert ("at least 3 characters" in shown, "is no proof" in shown) == (text == "ab", "@" in text)
+
+
+# --- the list of jobs -------------------------------------------------------------------------------------------
+
+
+async def test_the_jobs_are_filtered_by_account_person_state_and_day(tmp_path: Path) -> None:
+    log_in(tmp_path / "home", school="s", bureau="b")
+    access = {"sam": Access.parse(["preparer@school"]), "ada": Access.parse(["admin"])}
+    async with running_site(tmp_path / "home", environ={}, access=access) as one, one.visitor(known=False) as ada:
+        await ada.sign_in("ada")
+        jobs = {
+            account: await job_of(one, tmp_path, triples(2, first=first), f"{account}.csv", account)
+            for account, first in (("school", 0), ("bureau", 100))
+        }
+        by = (await one.app.jobs.find(jobs["school"])).confirmed_by
+        for query, listed in (
+            ("", {"school", "bureau"}),
+            ("account=school", {"school"}),
+            ("account=elsewhere", set()),
+            ("q=BUREAU", {"bureau"}),
+            (f"who={by}", {"school", "bureau"}),
+            ("who=nobody", set()),
+            ("state=ready", {"school", "bureau"}),
+            ("state=finished", set()),
+            ("since=2020-01-01", {"school", "bureau"}),
+            ("since=2999-01-01", set()),
+            ("since=soon", {"school", "bureau"}),
+        ):
+            text = (await ada.get(f"/jobs?{query}")).text
+            assert listed == {account for account, job in jobs.items() if job in text}, query
+            assert ("No job matches." in text) is (not listed)
+        assert "Not started</option>" in text
+        async with one.visitor(known=False) as sam:
+            await sam.sign_in("sam")
+            text = (await sam.get("/jobs?account=bureau")).text
+            assert ("bureau" in text, jobs["school"] in text) == (False, True)
