@@ -481,9 +481,16 @@ async def test_an_unchanged_export_that_is_planned_anew_for_others_is_no_newer_d
             assert ["not_sent", "done_before", "not_sent"] == [row.status for row in rows]
             assert f"job {back.id} was made to put this person back" in rows[0].detail
             assert not any(row.attempts for row in rows)
-        export.write_text(f"{triples(3)}\n")  # a new list may name them
-        (other,) = (await one.run()).ran
+        export.write_text(f"{triples(3)}\n")  # a new list may name them, if somebody agrees to it
+        (why,) = (await one.run()).held
+        assert "1 of its learners was to be put back since they were removed last" in why
+        assert f"by job {back.id} (row 2)." in why
+        assert (await one.job()).state is JobState.HELD
+        await one.app.jobs.approve((await one.job()).id, by="kim")
+        other, *_ = (await one.run()).ran
         assert [1, 1, 0] == [row.attempts for row in await one.app.reports.outcomes(other)]
+        export.write_text(triples(3, first=1))
+        assert [] == (await one.run()).held, "the newest decision about them is to remove them"
 
 
 async def test_an_export_that_was_another_one_meanwhile_is_planned_anew(tmp_path: Path) -> None:

@@ -181,7 +181,9 @@ class DryRun:
         )
         preview = replace(preview, refusal=refusal or preview.refusal)
         self._result.plans.append(preview)
-        if why := await self._intake.reasons_to_hold(preview, path, earlier=await self._intake.find_earlier(path)):
+        earlier = await self._intake.find_earlier(path)
+        preview = replace(preview, planned_at=await self._intake.planned_before(earlier) or preview.planned_at)
+        if why := await self._intake.reasons_to_hold(preview, path, earlier=earlier):
             self._result.hold(name, why)
         elif days := self._night.delay_days:
             due_at = later(self._context.clock.wall(), days * DAY_SECONDS)

@@ -28,6 +28,7 @@ from bulkremove.app.nightly.intake_notices import (
 )
 from bulkremove.app.nightly.killed_runs import Beginning
 from bulkremove.app.nightly.leavers_source import SUPERSEDED, LeaversSource
+from bulkremove.app.nightly.people_put_back import put_back_reason
 from bulkremove.app.nightly.repeated_content import planned_before, skip_reason
 from bulkremove.app.nightly.result import NIGHTLY_RUN, NightlyResult, scheduled_text
 from bulkremove.app.notices import Outbox
@@ -235,8 +236,7 @@ class Intake:
             inbox.move_to(path, inbox.done_folder)
             result.unchanged.append(f"{name}: {SUPERSEDED}")
             return None
-        is_new = is_rerun or not self.source.is_export or self._night.source == LEAVERS
-        planned_at = None if is_new else await planned_before(earlier, self._context)
+        planned_at = None if is_rerun else await self.planned_before(earlier)
         await nightly.record_taken(key, name, path.name, **self._key, at=self._context.clock.wall())
         try:
             with inbox.open(path) as file:
@@ -271,6 +271,11 @@ class Intake:
         if job.due_at is not None:
             result.scheduled.append(scheduled_text(f"{job.source} ({job.id})", job.due_at))
         return job.id if job.state is JobState.READY else None
+
+    async def planned_before(self, earlier: TakenFile | None) -> Epoch | None:
+        """When the plan was made whose content an export has again, unchanged; None for a new list."""
+        is_new = not self.source.is_export or self._night.source == LEAVERS
+        return None if is_new else await planned_before(earlier, self._context)
 
     async def _set_aside_repeated(self, inbox: Inbox, path: Path, why: str, result: NightlyResult) -> None:
         """Hold a file whose content was taken before; one that each run finds anew goes to ``done`` instead."""
@@ -320,6 +325,9 @@ class Intake:
         rows = (row.cells for row in preview.plan.table.rows())
         if back := self.leavers.who_is_back(preview.plan.table.header, rows):
             why = f"{why or ''} {back}".strip()
+        # Where the plan counts from an earlier one, whoever was put back since is left out when it runs.
+        if self._night.source != LEAVERS and preview.planned_at is None:
+            why = f"{why or ''} {await put_back_reason(preview.plan, self._storage)}".strip() or None
         if why is None:
             self._removals += preview.plan.removals
         return why

@@ -98,6 +98,16 @@ class RowStore(Protocol):
         """Return which of these removals jobs of the client's organisation have made: the newest of each."""
         ...
 
+    async def people_put_back(
+        self, client: str, host: str, removals: Mapping[Removal, str]
+    ) -> Mapping[Removal, OtherJob]:
+        """Return whom of these removals the newest decision of a job wants in the batch, each with this job.
+
+        ``removals``: each with the person's record number, empty where it is not known. Jobs of the client's
+        organisation count that were made to put people back, and none that was made later has removed the person.
+        """
+        ...
+
     async def changes_since(
         self, job_id: str, since_by_batch: Mapping[tuple[str, str], Epoch]
     ) -> Mapping[tuple[str, str], int]:

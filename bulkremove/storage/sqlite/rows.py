@@ -19,7 +19,7 @@ from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.records import write_records
 from bulkremove.storage.sqlite.tallies import tallies_of, tally_of
 from bulkremove.storage.sqlite.transaction import Reader, Transaction
-from bulkremove.storage.sqlite.undone import past_removals, undone_rows
+from bulkremove.storage.sqlite.undone import past_removals, people_put_back, undone_rows
 from bulkremove.storage.sqlite.wordings import withdraw_refuted
 
 R = TypeVar("R")
@@ -178,6 +178,11 @@ class SqliteRows:
             return past_removals(reader, client, host, removals)
 
         return await self._database.read_long(lambda: self._database.read_now(find))
+
+    async def people_put_back(
+        self, client: str, host: str, removals: Mapping[Removal, str]
+    ) -> Mapping[Removal, OtherJob]:
+        return await self._database.read(lambda reader: people_put_back(reader, client, host, removals))
 
     async def changes_since(
         self, job_id: str, since_by_batch: Mapping[tuple[str, str], Epoch]

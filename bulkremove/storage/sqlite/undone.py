@@ -67,3 +67,12 @@ def past_removals(reader: Reader, client: str, host: str, removals: Sequence[Rem
         number = record_number or (found[removal].record_number if removal in found else "")
         found[removal] = PastRemoval(OtherJob(job, account), at, number, state == Status.REMOVED)
     return found
+
+
+def people_put_back(
+    reader: Reader, client: str, host: str, removals: Mapping[Removal, str]
+) -> Mapping[Removal, OtherJob]:
+    """Whom of some removals the newest decision of a job wants in the batch; see ``RowStore.people_put_back``."""
+    wanted = json.dumps([[*removal.ids, record_number or None] for removal, record_number in removals.items()])
+    rows = reader.execute(_ROWS.people_put_back, client=client, host=host, removals=wanted)
+    return {Removal(*ids): OtherJob(job, account) for *ids, job, account in rows}

@@ -179,6 +179,26 @@ WHERE mine.id = :job AND coalesce(other.batch, other.cells ->> '$[1]') = own.bat
             OR EXISTS (SELECT 1 FROM attempt WHERE attempt.job = job.id))))
     AND (job.rowid > mine.rowid OR job.created_at >= mine.planned_at);
 
+-- name: people_put_back
+-- Whom of some removals a job of an organisation was made to put back, with this job, the newest last; not those whom a job that
+-- was made later has removed, or has not found. By the learner id that they had, or by the record number.
+SELECT wanted.value ->> '$[0]', wanted.value ->> '$[1]', wanted.value ->> '$[2]', job.id, job.account
+FROM json_each(:removals) AS wanted CROSS JOIN row AS back ON (back.person ->> '$.id' = wanted.value ->> '$[2]'
+    OR back.learner = wanted.value ->> '$[3]' OR back.person ->> '$.record_number' = wanted.value ->> '$[3]')
+JOIN job ON job.id = back.job
+WHERE coalesce(back.batch, back.cells ->> '$[1]') = wanted.value ->> '$[1]'
+    AND coalesce(back.course, back.cells ->> '$[0]') = wanted.value ->> '$[0]'
+    AND job.operation = 'enrol learner in batch' AND job.host = :host AND job.state != 'storing'
+    AND job.client IN (SELECT other FROM same_organization WHERE client = :client AND host = :host)
+    AND (back.state IN ('enrolled', 'already_enrolled', 'done_before', 'refused', 'unknown', 'sending', 'invalid', 'duplicate')
+        OR (back.state = 'pending' AND (job.state != 'cancelled'
+            OR EXISTS (SELECT 1 FROM attempt WHERE attempt.job = job.id))))
+    AND NOT EXISTS (SELECT 1 FROM row AS gone JOIN job AS later ON later.id = gone.job
+        WHERE gone.learner = wanted.value ->> '$[2]' AND gone.batch = wanted.value ->> '$[1]'
+            AND gone.course = wanted.value ->> '$[0]' AND gone.state IN ('removed', 'removed_inferred', 'not_found')
+            AND later.operation = 'remove learner from batch' AND later.host = :host AND later.rowid > job.rowid)
+ORDER BY job.rowid;
+
 -- name: rows_removed_since
 -- The rows of a job that put people back who were removed by a job that was made after it, each with this job.
 SELECT own.number, job.id, job.account, other.state, other.finished_at FROM row AS own
