@@ -67,6 +67,8 @@ TABLE = {
     ("POST", "/uploads/{upload}/lookup"): Attacked(P, FORM),
     ("POST", "/uploads/{upload}/mismatched"): Attacked(P, FORM),
     ("POST", "/uploads/{upload}/confirm"): Attacked(A, FORM),
+    ("POST", "/uploads/{upload}/ask"): Attacked(P, FORM),
+    ("POST", "/uploads/{upload}/return"): Attacked(A, FORM),
     ("GET", "/find"): Attacked(P),
     ("GET", "/find/{course}"): Attacked(P),
     ("GET", "/find/{course}/{batch}"): Attacked(P),

@@ -17,6 +17,8 @@ class AuditAct(StrEnum):
     CHECK = "check"
     PLAN_TAKEN = "plan_taken"
     DISCARDED = "discarded"
+    APPROVAL_ASKED = "approval_asked"
+    PLAN_RETURNED = "plan_returned"
     CONFIRMATION_REFUSED = "confirmation_refused"
     CONFIRMED = "confirmed"
     CONFIRMED_OVER_CAP = "confirmed_over_cap"
@@ -67,6 +69,8 @@ _WORDS: Mapping[str, str] = MappingProxyType(
         AuditAct.CHECK: "had Zoho asked who the learners are",
         AuditAct.PLAN_TAKEN: "downloaded a plan",
         AuditAct.DISCARDED: "discarded a draft",
+        AuditAct.APPROVAL_ASKED: "asked for the approval of a plan",
+        AuditAct.PLAN_RETURNED: "returned a plan",
         AuditAct.CONFIRMATION_REFUSED: "confirmed a plan and was refused",
         AuditAct.CONFIRMED: "confirmed a plan",
         AuditAct.CONFIRMED_OVER_CAP: "confirmed a plan over the cap",

@@ -53,6 +53,8 @@ class _Draft(msgspec.Struct, forbid_unknown_fields=True):
     generation: str
     idempotency_key: str = ""
     fingerprint: str = ""
+    asked: tuple[str, str] | None = None
+    returned: tuple[str, str] | None = None
 
 
 class DraftFiles:
@@ -96,6 +98,8 @@ class DraftFiles:
             upload.generation,
             upload.idempotency_key,
             upload.fingerprint,
+            upload.asked,
+            upload.returned,
         )
         with suppress(LocalFileFailed):
             replace_content(self._path(upload.id), msgspec.json.encode(draft))
@@ -136,6 +140,8 @@ class DraftFiles:
             generation=draft.generation,
             idempotency_key=draft.idempotency_key,
             fingerprint=draft.fingerprint,
+            asked=draft.asked,
+            returned=draft.returned,
             is_restored=True,
             was_checked=draft.was_checked,
         )

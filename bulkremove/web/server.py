@@ -34,6 +34,7 @@ from bulkremove.web import filters
 from bulkremove.web.access_pages import AccessPages
 from bulkremove.web.account_pages import AccountPages
 from bulkremove.web.api import Api
+from bulkremove.web.approval_pages import ApprovalPages
 from bulkremove.web.audit_pages import AuditPages
 from bulkremove.web.connections import listening
 from bulkremove.web.error_pages import error_middleware
@@ -70,6 +71,7 @@ def make_site(
 ) -> web.Application:
     """Build the aiohttp application: all routes behind the security checks, and the templates."""
     uploads, live = Uploads(app), LiveUpdates(app, supervisor, sessions)
+    approvals = ApprovalPages(app, uploads)
     reauthentication = Reauthentication(app, sessions, sign_ins)
     lookups = Lookups(app, uploads)
     all_routes: list[Route] = [
@@ -77,6 +79,7 @@ def make_site(
         *(AccountPages(app, sessions, sign_ins).routes() if address.sign_on is None else ()),
         *OverviewPages(app, supervisor, uploads).routes(),
         *PlanPages(app, supervisor, uploads, lookups).routes(),
+        *approvals.routes(),
         *FindPages(app, uploads, lookups).routes(),
         *PutBackPages(app, uploads, lookups).routes(),
         *JobPages(app, supervisor, uploads, lookups, live).routes(),
@@ -95,11 +98,11 @@ def make_site(
     site.on_shutdown.append(lambda site: lookups.close())
     for route in all_routes:
         routes[site.router.add_route(route.method, route.path, route.handler)] = route
-    _add_templates(site, app, sessions)
+    _add_templates(site, app, sessions, approvals)
     return site
 
 
-def _add_templates(site: web.Application, app: App, sessions: Sessions) -> None:
+def _add_templates(site: web.Application, app: App, sessions: Sessions, approvals: ApprovalPages) -> None:
     environment = aiohttp_jinja2.setup(
         site,
         loader=jinja2.FileSystemLoader(_HERE / "templates"),
@@ -116,6 +119,7 @@ def _add_templates(site: web.Application, app: App, sessions: Sessions) -> None:
         Standing=Standing,
         users=sessions.users,
         icon=icon,
+        waiting_for=approvals.waiting_for,
     )
     environment.filters.update(
         grouped=filters.grouped,

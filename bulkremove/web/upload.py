@@ -120,6 +120,10 @@ class Upload:
     """Whether it is a draft of an earlier server that was not read again yet."""
     was_checked: bool = False
     """Whether the earlier server had made an enrolment check of it, which is to be made again."""
+    asked: tuple[str, str] | None = None
+    """Who asks for its approval, and a comment; None if nobody does."""
+    returned: tuple[str, str] | None = None
+    """Who returned its plan, and why, so that nobody can confirm it; None if nobody did."""
     idempotency_key: str = ""
     """The key with which a program asked for it; empty without one."""
     fingerprint: str = ""

@@ -175,6 +175,7 @@ class Uploads:
             if upload.job is not None:
                 return
             upload.options, upload.include_open, upload.refusal = options, include_open, None
+            upload.asked = upload.returned = None  # they were about another plan
             if by not in upload.prepared_by:
                 upload.prepared_by.append(by)
             upload.end_lookup()
@@ -206,6 +207,9 @@ class Uploads:
                     "learners are. Nothing was sent.",
                     hint="Open the plan again, then confirm it.",
                 )
+            if upload.returned is not None:
+                who, why = upload.returned
+                raise PlanNotReady(f"{who} returned this plan: {why} Nothing was sent.", hint="Ask for approval again.")
             if upload.is_looked_up:
                 raise PlanNotReady("Zoho is still asked who these learners are. Wait for it, or leave it out.")
             if upload.refusal is not None:
