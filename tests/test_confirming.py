@@ -156,3 +156,20 @@ async def test_else_it_pauses_at_once_and_is_resumed_with_that_word(tmp_path: Pa
 async def test_a_short_plan_asks_nothing_about_learners_who_are_gone(tmp_path: Path) -> None:
     async with site(tmp_path, max_removals=100) as one, signed_in(one, "ada") as ada:
         assert 'name="expect_missing"' not in (await ada.upload(triples(10))).text
+
+
+# --- what is offered at the end ---------------------------------------------------------------------------------
+
+
+async def test_no_retry_is_offered_of_rows_that_were_left_out_on_purpose(tmp_path: Path) -> None:
+    async with site(tmp_path, max_removals=100) as one, signed_in(one, "ada") as ada:
+        content = triples(3)
+        protected = content.splitlines()[1].split(",")[2]
+        (tmp_path / "home" / "protected.csv").write_text(f"Learner ID\n{protected}\n")
+        done = await confirm(ada, await ada.upload(content), number="2")
+        counts = await ended(one, done)
+        assert (2, 1) == (counts[Status.REMOVED], counts[Status.NOT_SENT])
+        job_id = done.url.rpartition("/")[2]
+        await until(lambda: one.supervisor.running(job_id) is None)
+        shown = (await ada.get(done.url)).text
+        assert ("Not sent" in shown, "Retry" in shown, "Rows to retry" in shown) == (True, False, False)

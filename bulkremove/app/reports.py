@@ -77,6 +77,10 @@ class Reports:
         )
         return rows[:limit], len(rows) > limit
 
+    async def rows_to_retry(self, job: Job) -> int:
+        """The number of rows of a job that a retry would plan, since nothing but its end kept them from being sent."""
+        return len((await UnsentRows.of(job, self._storage)).numbers) if job.state.is_over else 0
+
     async def timeline(self, job: Job) -> Timeline:
         """The job's removals over time, and the waits in which no row was sent."""
         waits = [(at, name) for at, name, _ in await self._storage.jobs.events(job.id) if name in WAITS]

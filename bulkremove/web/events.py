@@ -163,6 +163,7 @@ class LiveUpdates:
             "chart": chart(await app.reports.timeline(job), job.words.nouns) if at_rest else None,
             "failure": self._supervisor.failures.get(job.id, ""),
             "over": job.state.is_over,
+            "to_retry": await app.reports.rows_to_retry(job) if at_rest and tally[Status.NOT_SENT] else 0,
             "over_cap": await app.plans.cap_problem(job, tally.open) if job.state.is_approvable else "",
             "canary": await app.canaries.question(job) if waiting else "",
             "canary_lost": waiting is not None and waiting.removal is None,
