@@ -266,10 +266,10 @@ def test_a_file_that_no_plan_was_made_of_is_superseded_and_nobody_in_it_is_lost(
         one.leave(3)
         one.leave(4)
         intake = one.app.nightly_runs(one.app.supervisor())._intake
-        intake.inbox.path.mkdir(mode=0o700)
-        await intake.leavers.fetch(intake.inbox.path)
+        intake.incoming.inbox.path.mkdir(mode=0o700)
+        await intake.incoming.leavers.fetch(intake.incoming.inbox.path)
         if is_remembered:
-            await intake.leavers.remember()  # and then killed, or stopped
+            await intake.incoming.leavers.remember()  # and then killed, or stopped
         one.change(4, status="Active", status_type=1)
         await one.clock.sleep(DAY)
         result = await one.run()

@@ -75,12 +75,12 @@ def test_a_dry_run_says_what_becomes_of_a_list_that_was_left_behind(tmp_path: Pa
         one.leave(3)
         one.leave(4)
         intake = one.app.nightly_runs(one.app.supervisor())._intake
-        intake.inbox.path.mkdir(mode=0o700)
-        intake.inbox.prepare()
-        (file,) = await intake.leavers.fetch(intake.inbox.path)
-        await intake.leavers.remember()
+        intake.incoming.inbox.path.mkdir(mode=0o700)
+        intake.incoming.inbox.prepare()
+        (file,) = await intake.incoming.leavers.fetch(intake.incoming.inbox.path)
+        await intake.incoming.leavers.remember()
         if is_taken:
-            intake.inbox.take(file.path)
+            intake.incoming.inbox.take(file.path)
         one.change(4, status="Active", status_type=1)
         await one.clock.sleep(DAY)
         dry, real = await dry_run(one), await one.run()

@@ -98,7 +98,7 @@ class DryRun:
         async for job in self._earlier.due(self._result):
             rows_left = (await self._jobs.tally(job)).open
             why = await self._earlier.hold_reason(job, now, extra_removals=self._uncounted)
-            if why := why or await self._intake.leavers.who_came_back(job):
+            if why := why or await self._intake.incoming.leavers.who_came_back(job):
                 self._result.hold(job.source, why, job.id)
                 continue
             try:
@@ -127,19 +127,19 @@ class DryRun:
         if begun.killed_at is not None and not await self._is_under_way():
             result.killed = killed_text(begun.killed_at)
         try:
-            result.obstacles += self._intake.obstacles()
-            found = [one async for one in self._intake.look(scratch, result)]
+            result.obstacles += self._intake.incoming.obstacles()
+            found = [one async for one in self._intake.incoming.look(scratch, result)]
         finally:
-            if self._context.storage.exists and self._intake.can_compare:
+            if self._context.storage.exists and self._intake.incoming.can_compare:
                 await self._earlier_jobs(start)
-        inbox = self._intake.inbox
+        inbox = self._intake.incoming.inbox
         result.waiting += await self._intake.held_files.waiting(inbox, now=self._context.clock.wall())
         for path in inbox.working_files() if inbox.working_folder.is_dir() else ():  # left there by a killed run
-            taken = await self._intake.find_earlier(path)
+            taken = await self._intake.incoming.find_earlier(path)
             name = original_name(path)
             if taken is not None and (taken.job or taken.held):
                 continue
-            if self._intake.leavers.is_superseded(name):
+            if self._intake.incoming.leavers.is_superseded(name):
                 result.unchanged.append(f"{name}: {SUPERSEDED}")
             else:
                 await self._plan(path, name)
@@ -148,12 +148,12 @@ class DryRun:
                 result.unfinished.append(file.name)
                 continue
             try:
-                repeated = await self._intake.why_repeated(file.path)
+                repeated = await self._intake.incoming.why_repeated(file.path)
                 digest = Inbox(file.path.parent).digest(file.path)
                 if not repeated and digest in digests:
                     repeated = "Its content is that of a file before it."
                 if repeated:
-                    if self._intake.finds_all_again:
+                    if self._intake.incoming.finds_all_again:
                         result.unchanged.append(f"{file.name}: {repeated}")
                     else:
                         result.hold(file.name, repeated)
@@ -162,7 +162,7 @@ class DryRun:
                 await self._plan(file.path, file.name)
             except SourceFailed as failed:
                 result.failures.append(str(failed))
-        self._intake.leavers.tell(result)
+        self._intake.incoming.leavers.tell(result)
 
     async def _is_under_way(self) -> bool:
         claim = nightly_claim(self._night.name, sandbox=self._context.settings.is_sandbox)
@@ -181,8 +181,8 @@ class DryRun:
         )
         preview = replace(preview, refusal=refusal or preview.refusal)
         self._result.plans.append(preview)
-        earlier = await self._intake.find_earlier(path)
-        preview = replace(preview, planned_at=await self._intake.planned_before(earlier) or preview.planned_at)
+        earlier = await self._intake.incoming.find_earlier(path)
+        preview = replace(preview, planned_at=await self._intake.incoming.planned_before(earlier) or preview.planned_at)
         if why := await self._intake.reasons_to_hold(preview, path, earlier=earlier):
             self._result.hold(name, why)
         elif days := self._night.delay_days:

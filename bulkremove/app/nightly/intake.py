@@ -1,13 +1,11 @@
 """Intake: makes jobs of the files that a nightly run finds in its inbox, or holds the files for a person.
 
-A run against a sandbox takes copies of the source's files, in an inbox of its own, and leaves the source as it is.
 It may be killed at any moment: the next run finds each file in one folder of the inbox and each row in the journal.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -17,19 +15,17 @@ from bulkremove.app.context import Context
 from bulkremove.app.enrolment_checks import EnrolmentChecks
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.leavers import LeaverSearch
-from bulkremove.app.night_sources import night_source, read_options
+from bulkremove.app.night_sources import read_options
 from bulkremove.app.nightly.held_files import HeldFiles
 from bulkremove.app.nightly.hold_rules import BASELINE_RUNS, reasons_to_hold
+from bulkremove.app.nightly.incoming_files import IncomingFiles
 from bulkremove.app.nightly.intake_notices import (
     notices_about,
     notify_of_file_not_taken,
-    notify_of_leavers_not_read,
-    notify_of_obstacles,
 )
 from bulkremove.app.nightly.killed_runs import Beginning
 from bulkremove.app.nightly.leavers_source import SUPERSEDED, LeaversSource
 from bulkremove.app.nightly.people_put_back import put_back_reason
-from bulkremove.app.nightly.repeated_content import planned_before, skip_reason
 from bulkremove.app.nightly.result import NIGHTLY_RUN, NightlyResult, scheduled_text
 from bulkremove.app.notices import Outbox
 from bulkremove.app.plans import Plans
@@ -43,8 +39,6 @@ from bulkremove.domain.ids import without_ids
 from bulkremove.domain.job import EndReason, Job, JobState
 from bulkremove.domain.permissions import AccountSet
 from bulkremove.engine.progress import Stop
-from bulkremove.platform.secure_files import private_folder
-from bulkremove.sources import Source, SourceFile
 from bulkremove.sources.inbox import Inbox, original_name
 from bulkremove.storage.interface.nightly import TakenFile
 from bulkremove.storage.interface.records import IntakeResult, Record
@@ -67,13 +61,14 @@ class Intake:
         self._enrolment_checks, self._confirmations = enrolment_checks, confirmations
         self._storage, self._sandbox, self._night = context.storage, context.settings.sandbox_host, context.night
         self._key = {"night": self._night.name, "sandbox": self._sandbox}
-        self._export_folder = self._night.export_folder(context.settings.home)
         self._began_at, self._removals, self._stop = context.clock.wall(), 0, Stop()
-        folder = self._night.sandbox_folder(context.settings.home) if self._sandbox else self._export_folder
-        self.leavers = LeaversSource(
+        home = context.settings.home
+        folder = self._night.sandbox_folder(home) if self._sandbox else self._night.export_folder(home)
+        source = LeaversSource(
             leavers, context.storage, Inbox(folder), plans.removals_to_send, sandbox=bool(self._sandbox)
         )
-        self.held_files = HeldFiles(jobs, self.find_earlier)
+        self.incoming = IncomingFiles(context, outbox, source)
+        self.held_files = HeldFiles(jobs, self.incoming.find_earlier)
 
     def begin(self, beginning: Beginning, stop: Stop) -> None:
         """Begin a nightly run: its own jobs do not count for the baseline, and its files' removals count together.
@@ -81,104 +76,7 @@ class Intake:
         After ``stop`` no file is begun, and one whose enrolment check has not ended is left to the next run.
         """
         self._began_at, self._removals, self._stop = beginning.at, beginning.removals, stop
-
-    @property
-    def source(self) -> Source:
-        """Where the files come from. Raises SourceFailed for an address of an unknown kind."""
-        return self.leavers if self._night.source == LEAVERS else night_source(self._night, self._context)
-
-    @property
-    def inbox(self) -> Inbox:
-        """The folder that files are taken from. Raises SourceFailed for an address of an unknown kind."""
-        inbox = self.source.inbox(self._export_folder)
-        return Inbox(self._night.sandbox_folder(self._context.settings.home)) if self._sandbox else inbox
-
-    @property
-    def finds_all_again(self) -> bool:
-        """Whether each run finds all contents anew, changed or not: those of an export, or of copies for a sandbox."""
-        return self.source.is_export or bool(self._sandbox)
-
-    async def fill(self, result: NightlyResult, rerun_name: str | None, inbox_lock: ExitStack) -> Inbox:
-        """The inbox, after an export, or copies, have been put there. Raises SourceFailed or LocalFileFailed.
-
-        ``inbox_lock``: keeps other hosts from the inbox until it is closed.
-        """
-        source, inbox = self.source, self.inbox
-        if self.finds_all_again:
-            private_folder(inbox.path)
-        inbox.prepare()
-        inbox_lock.enter_context(inbox.locked())
-        if self._sandbox:
-            await self._copy_files(inbox, result, rerun_name)
-        elif source.is_export:
-            await source.fetch(inbox.path)
-            await self.leavers.remember()
-        self.leavers.tell(result)
-        await notify_of_leavers_not_read(self._outbox, result.failures, at=self._context.clock.wall())
-        result.obstacles += self.obstacles()
-        await notify_of_obstacles(self._outbox, inbox.path, result.obstacles)
-        return inbox
-
-    def obstacles(self) -> list[str]:
-        """Return a sentence for each entry of the source's folder that can't be taken. Raises SourceFailed."""
-        real = self.source.inbox(self._export_folder)
-        return real.obstacles() if real.path.is_dir() else []
-
-    @property
-    def can_compare(self) -> bool:
-        """Whether earlier plans may go on: a night for leavers must know first who has come back."""
-        return self._night.source != LEAVERS or self.leavers.found is not None
-
-    async def look(self, scratch: Path, result: NightlyResult) -> AsyncGenerator[tuple[SourceFile, bool]]:
-        """Iterate over what a real run would take in now, and whether it is complete. An export goes to ``scratch``."""
-        source = self.source
-        inbox = source.inbox(self._export_folder)
-        if source.is_export:
-            for file in await source.fetch(scratch):
-                yield file, True
-        if not source.is_export or inbox.path.exists():
-            inbox.check()
-            for path, is_complete in inbox.incoming_files(self._context.clock.wall()):
-                if self.leavers.is_superseded(path.name):
-                    result.unchanged.append(f"{path.name}: {SUPERSEDED}")
-                else:
-                    yield SourceFile(path, path.name), is_complete
-
-    async def _copy_files(self, inbox: Inbox, result: NightlyResult, rerun_name: str | None) -> None:
-        """Copy what a real run would take in now to the ``inbox``, and what a run took before if it is asked for."""
-        source = self.source.inbox(self._export_folder)
-        async for file, is_complete in self.look(inbox.path, result):
-            try:
-                if not is_complete:
-                    result.unfinished.append(file.name)
-                elif file.path.parent == inbox.path:
-                    continue  # an export, which was written there
-                elif file.name != rerun_name and (why := await self.why_repeated(file.path)):
-                    result.unchanged.append(f"{file.name}: {why} {self._again(file.name)}")
-                else:
-                    inbox.copy(file.path, source)
-            except SourceFailed as failed:
-                if file.path.exists():  # else a real run has taken it meanwhile
-                    result.failures.append(str(failed))
-        if rerun_name is not None and rerun_name in (path.name for path in source.held_folder.glob("*")):
-            inbox.copy(source.held_folder / rerun_name, source)
-
-    async def why_repeated(self, path: Path) -> str:
-        """Why a file is not planned, as its content was taken before; empty if it is. Raises SourceFailed."""
-        earlier = await self.find_earlier(path)
-        return await self._skip_reason(earlier) if earlier is not None else ""
-
-    async def find_earlier(self, path: Path) -> TakenFile | None:
-        """The record of the file's content, if it was taken before. Raises SourceFailed."""
-        if not self._storage.exists:
-            return None
-        return await self._storage.nightly.taken(Inbox(path.parent).digest(path), **self._key)
-
-    async def _skip_reason(self, earlier: TakenFile) -> str:
-        is_present_state = self._night.source == LEAVERS and earlier.taken_at < self._began_at
-        return await skip_reason(
-            earlier, self._context, is_export=self.source.is_export, is_present_state=is_present_state
-        )
+        self.incoming.began_at = beginning.at
 
     async def process_files(
         self, inbox: Inbox, result: NightlyResult, rerun_name: str | None
@@ -229,14 +127,14 @@ class Intake:
                 job = await self._jobs.find(earlier.job)
                 # A held one waits for a person, a scheduled one for its day; a paused one was looked at already.
                 return job.id if job.state in (JobState.READY, JobState.RUNNING) else None
-        elif earlier is not None and not is_rerun and (repeated := await self._skip_reason(earlier)):
+        elif earlier is not None and not is_rerun and (repeated := await self.incoming.skip_reason(earlier)):
             await self._set_aside_repeated(inbox, path, repeated, result)
             return None
-        if self.leavers.is_superseded(name) and not is_rerun:
+        if self.incoming.leavers.is_superseded(name) and not is_rerun:
             inbox.move_to(path, inbox.done_folder)
             result.unchanged.append(f"{name}: {SUPERSEDED}")
             return None
-        planned_at = None if is_rerun else await self.planned_before(earlier)
+        planned_at = None if is_rerun else await self.incoming.planned_before(earlier)
         await nightly.record_taken(key, name, path.name, **self._key, at=self._context.clock.wall())
         try:
             with inbox.open(path) as file:
@@ -272,22 +170,14 @@ class Intake:
             result.scheduled.append(scheduled_text(f"{job.source} ({job.id})", job.due_at))
         return job.id if job.state is JobState.READY else None
 
-    async def planned_before(self, earlier: TakenFile | None) -> Epoch | None:
-        """When the plan was made whose content an export has again, unchanged; None for a new list."""
-        is_new = not self.source.is_export or self._night.source == LEAVERS
-        return None if is_new else await planned_before(earlier, self._context)
-
     async def _set_aside_repeated(self, inbox: Inbox, path: Path, why: str, result: NightlyResult) -> None:
         """Hold a file whose content was taken before; one that each run finds anew goes to ``done`` instead."""
         name = original_name(path)
-        if self.finds_all_again:
+        if self.incoming.finds_all_again:
             inbox.move_to(path, inbox.done_folder)
             result.unchanged.append(f"{name}: {why}")
             return
-        await self._hold(inbox, path, path.name, f"{why} {self._again(name)}", result)
-
-    def _again(self, name: str) -> str:
-        return f"`bulkremove nightly --night {self._night.name} --again {joined([name])}` runs it anew."
+        await self._hold(inbox, path, path.name, f"{why} {self.incoming.again(name)}", result)
 
     async def preview(self, file: Path | BinaryIO, name: str) -> Preview | None:
         """The plan of a file, after its enrolment check; None if the run was stopped meanwhile. Raises FileRefused."""
@@ -323,7 +213,7 @@ class Intake:
         if last_job is not None and last_job.reason_code is EndReason.CANCELLED:  # a person said no to these very rows
             why = f"{why or ''} Job {last_job.id} of the same content was cancelled.".strip()
         rows = (row.cells for row in preview.plan.table.rows())
-        if back := self.leavers.who_is_back(preview.plan.table.header, rows):
+        if back := self.incoming.leavers.who_is_back(preview.plan.table.header, rows):
             why = f"{why or ''} {back}".strip()
         # Where the plan counts from an earlier one, whoever was put back since is left out when it runs.
         if self._night.source != LEAVERS and preview.planned_at is None:

@@ -100,7 +100,7 @@ class NightlyRuns:
         ``rerun_name``: the name of a held file whose content was run before and is to be run once more; ``day``: the
         local date that the run belongs to, today without it.
         """
-        _ = self._intake.inbox  # raises SourceFailed
+        _ = self._intake.incoming.inbox  # raises SourceFailed
         async with self._failure_pinged():
             return await self._run_and_report(stop, rerun_name, day or self._night_of_now())
 
@@ -210,8 +210,8 @@ class NightlyRuns:
                 stop.request(WINDOW_OVER, EndReason.WINDOW_CLOSED, auto_resumable=True)
             closing = asyncio.create_task(self._close_window(stop, until or clock.wall()))
             try:
-                if self._intake.can_compare:
-                    await self._night_jobs.resume_earlier(stop, result, self._intake.leavers.who_came_back)
+                if self._intake.incoming.can_compare:
+                    await self._night_jobs.resume_earlier(stop, result, self._intake.incoming.leavers.who_came_back)
                 if inbox is not None:
                     async with aclosing(self._intake.process_files(inbox, result, rerun_name)) as job_ids:
                         async for job_id in job_ids:
@@ -269,7 +269,7 @@ class NightlyRuns:
         ``inbox_lock``: keeps other hosts from the inbox until it is closed.
         """
         try:
-            return await self._intake.fill(result, rerun_name, inbox_lock)
+            return await self._intake.incoming.fill(result, rerun_name, inbox_lock)
         except SourceFailed as failed:
             result.failures.append(str(failed))
             day = f"{local(self._context.clock.wall()):%Y-%m-%d}"
