@@ -281,3 +281,34 @@ async def test_there_is_no_file_and_no_warning_without_rows_for_it(tmp_path: Pat
         assert (await ended(program, job))["warning"] is None
         nothing = await program.get(f"/jobs/{job}/retry.csv")
         assert (404, "not_found") == (nothing.status, nothing.data["code"])
+
+
+async def test_a_key_leads_to_no_plan_that_was_confirmed_when_its_server_died(tmp_path: Path) -> None:
+    async with running_site(tmp_path) as one, one.visitor(known=False) as visitor:
+        program = Program(visitor, await one.program(Role.APPROVER))
+        made = await program.post("/plans", triples(2), **{KEY: "one"})
+        files = {path: path.read_bytes() for path in (tmp_path / "uploads").iterdir()}
+        job = await confirmed(program, made)
+    for path, content in files.items():  # as if it had died before it deleted them
+        path.touch(0o600)
+        path.write_bytes(content)
+    async with running_site(tmp_path) as one, one.visitor(known=False) as visitor:
+        again = await Program(visitor, program.headers).post("/plans", triples(2), **{KEY: "one"})
+        assert (409, "already_confirmed") == (again.status, again.data["code"])
+        assert job in again.data["detail"]
+
+
+async def test_learners_who_may_be_gone_already_are_expected_when_confirming_or_resuming(tmp_path: Path) -> None:
+    world, _ = crowd(tmp_path, 24, missing=24)
+    async with running_site(tmp_path / "home", world=world) as one, one.visitor(known=False) as visitor:
+        program = Program(visitor, await one.program(Role.APPROVER))
+        job = await confirmed(program, await program.post("/plans", triples(12)))
+        stopped = await ended(program, job)
+        assert ("paused", "answers") == (stopped["state"], stopped["end_reason"])
+        assert 400 == (await program.post(f"/jobs/{job}/resume?expect_missing=perhaps")).status
+        assert 200 == (await program.post(f"/jobs/{job}/resume?expect_missing=yes")).status
+        assert ("finished", 12) == ((told := await ended(program, job))["state"], told["counts"]["not_found"])
+        plan = (await program.post("/plans", triples(12, first=12))).data
+        consent = {"plan_hash": plan["plan_hash"], "expect_missing": True}
+        other = (await program.post(f"/plans/{plan['id']}/confirm", consent)).data["job"]
+        assert "finished" == (await ended(program, other))["state"]

@@ -133,7 +133,10 @@ class ApiJobs:
     async def resume(self, request: web.Request) -> web.StreamResponse:
         """Resume a job and return it. Raises ActionRefused."""
         rows, job_id = whole_number(request, "rows"), request.match_info["job"]
-        job = await self._supervisor.resume(job_id, by=person(request).name, rows_reviewed=rows)
+        expect_missing = choice(request, "expect_missing", {"no": False, "yes": True}) or False
+        job = await self._supervisor.resume(
+            job_id, by=person(request).name, rows_reviewed=rows, expect_missing=expect_missing
+        )
         return await self.answer(job)
 
     async def approve(self, request: web.Request) -> web.StreamResponse:

@@ -177,12 +177,14 @@ class Confirmation(msgspec.Struct, forbid_unknown_fields=True):
     """The consent to exactly one plan, by its hash.
 
     ``removals``: its number of calls, needed to confirm once more what was confirmed before. ``compared``: the plan's
-    ``doubtful_ids``, once a person has compared them with Zoho People.
+    ``doubtful_ids``, once a person has compared them with Zoho People. ``expect_missing``: go on even if Zoho knows
+    none of the first learners, since they may be gone already; else the job stops there, as the ids may be wrong.
     """
 
     plan_hash: str
     removals: int | None = None
     compared: int | None = None
+    expect_missing: bool = False
 
 
 class Approval(msgspec.Struct, forbid_unknown_fields=True):

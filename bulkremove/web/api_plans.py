@@ -98,11 +98,7 @@ class ApiPlans:
 
     async def plan(self, request: web.Request) -> web.StreamResponse:
         """Return a plan that is not confirmed yet."""
-        upload = self._upload(request)
-        await self._uploads.read_restored(upload, by=person(request).name)
-        if upload.refusal is not None:
-            raise upload.refusal
-        return web.json_response(await self._plan(request, upload))
+        return web.json_response(await self._plan(request, self._upload(request)))
 
     async def plan_rows(self, request: web.Request) -> web.StreamResponse:
         """Return some rows of a plan, filtered by status and text."""
@@ -145,7 +141,14 @@ class ApiPlans:
         consent = Consent(plan_hash=body.plan_hash, removals=body.removals, compared=body.compared)
         by = person(request).name
         job_id, is_new = await confirm(
-            self._app, self._supervisor, self._uploads, upload, consent, by=by, idempotency_key=key
+            self._app,
+            self._supervisor,
+            self._uploads,
+            upload,
+            consent,
+            by=by,
+            idempotency_key=key,
+            expect_missing=body.expect_missing,
         )
         return await self._jobs.answer(await self._app.jobs.find(job_id), is_new=is_new)
 
@@ -209,8 +212,8 @@ class ApiPlans:
         return web.json_response(plan, status=201 if is_new else 200, headers=headers)
 
     async def _plan(self, request: web.Request, upload: Upload) -> UploadedPlan:
-        _check_not_confirmed(upload)
         await self._uploads.read_restored(upload, by=person(request).name)
+        _check_not_confirmed(upload)  # which it may have been just before an earlier server died
         if upload.is_looked_up and upload.lacks_ids:
             raise PlanNotReady("Zoho is still asked for the ids of these learners. Ask for this plan again later.")
         if upload.refusal is not None:

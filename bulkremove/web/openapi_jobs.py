@@ -167,6 +167,11 @@ JOB_OPERATIONS = (
                 "The number of rows left, which a person has looked at.",
                 whole(0),
             ),
+            in_query(
+                "expect_missing",
+                "Go on even if Zoho knows none of the first learners, since they may be gone already.",
+                one_of(["no", "yes"]),
+            ),
         ),
         problems=(404, 409),
     ),
