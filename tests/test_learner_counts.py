@@ -52,6 +52,26 @@ def test_a_difference_between_zoho_s_counts_and_what_was_removed_is_reported(tmp
     assert words in program("show", ran.stdout.split("Report: ")[1].split("/")[-1].split("-report")[0]).stdout
 
 
+@pytest.mark.parametrize(("elsewhere", "now"), [([], ""), ([7, 8, 9], f"1 unknown, and Zoho counts {COUNT - 5} now")])
+def test_a_row_whose_fate_is_unknown_may_explain_a_difference(tmp_path: Path, elsewhere: list[int], now: str) -> None:
+    path = world(tmp_path)
+    tree = json.loads(path.read_text())
+    tree["faults"]["learners"] = {learner(0): ["reset_after_effect"]}
+    path.write_text(json.dumps(tree))
+    with sandbox(path, tmp_path / "log.jsonl", *SPEED) as variables:
+        program = Bulkremove(tmp_path / "home", environment(**variables))
+        program("preview", str(leavers(tmp_path, [0, 1])), "--check")
+        for index in elsewhere:
+            remove_elsewhere(variables, learner(index))
+        ran = program("run", str(tmp_path / "leavers.csv"), "--check", "--yes")
+    shown = program("show", ran.stdout.split("Report: ")[1].split("/")[-1].split("-report")[0]).stdout
+    assert "unknown 1" in ran.stdout, ran.stdout + ran.stderr
+    if elsewhere:
+        assert f"{now} instead of {COUNT - 2} to {COUNT - 1}." in ran.stdout
+    else:
+        assert ("instead of" in ran.stdout, "as were removed or may have been, in each batch" in shown) == (False, True)
+
+
 async def test_what_other_jobs_here_removed_meanwhile_is_no_difference(tmp_path: Path) -> None:
     settings = Settings(tmp_path / "home", canary="live")
     with closing(App(settings, environ={}, sandbox=SandboxOptions(world(tmp_path), 300.0))) as app:

@@ -76,7 +76,9 @@ async def compare(
         text = f"Zoho's counts of learners could not be compared with those before the run. {error.message}"
     if differences is not None:
         more = "more" if job.is_enrolment else "less"
-        text = f"Zoho counts as many learners {more} as were {job.words.done}, in each batch."
+        unknown = (await storage.rows.tally(job.id, as_reported=True))[Status.UNKNOWN]
+        done = f"{job.words.done} or may have been" if unknown else job.words.done
+        text = f"Zoho counts as many learners {more} as were {done}, in each batch."
     if differences:
         hint = "Others may have enrolled or removed people meanwhile; if not, look at these batches in Zoho People."
         text = " ".join([*differences, hint])
@@ -87,22 +89,24 @@ async def compare(
 async def _differences(job: Job, before: Mapping[_Batch, _Count], reads: Reads, storage: Storage) -> list[str]:
     """The batches, in sentences, whose counts are others than before a job and what it and other jobs have changed."""
     differences = []
-    changes = await storage.rows.export(job, lambda rows: _changes_by_batch(job, rows))
+    changes, unknowns = await storage.rows.export(job, lambda rows: _changes_by_batch(job, rows))
     names = job.batch_names
     others = await storage.rows.changes_since(job.id, {batch: at for batch, (_, at) in before.items()})
     for (course, batch), (count, _) in before.items():
         tree = await reads.read(Call(GET_BATCH, (course, batch)))
         now = batch_in(tree if tree is not None else {}, course, batch).learners
         change = changes.get((course, batch), 0)
-        by_others = others.get((course, batch), 0)
+        by_others, unknown = others.get((course, batch), 0), unknowns.get((course, batch), 0)
         expected = count + by_others + (change if job.is_enrolment else -change)
         if now is None:
             raise ReadFailed("Zoho does not say how many a batch has.")
-        if now != expected:
+        least, most = (expected, expected + unknown) if job.is_enrolment else (expected - unknown, expected)
+        if not least <= now <= most:
             called = f" ({names[course, batch]})" if (course, batch) in names else ""
             differences.append(
                 f"Batch {batch}{called} had {count:,} learners, {change:,} were {job.words.done}, "
-                f"{_by_others(by_others)}and Zoho counts {now:,} now instead of {expected:,}."
+                f"{f'{unknown:,} unknown, ' if unknown else ''}{_by_others(by_others)}and Zoho counts {now:,} now "
+                f"instead of {f'{least:,} to {most:,}' if unknown else f'{expected:,}'}."
             )
     return differences
 
@@ -112,11 +116,12 @@ def _by_others(change: int) -> str:
     return f"other jobs here made it {abs(change):,} {'more' if change > 0 else 'less'}, " if change else ""
 
 
-def _changes_by_batch(job: Job, outcomes: Iterator[Outcome]) -> Mapping[_Batch, int]:
-    """How many learners a job has removed from each batch, or enrolled in it."""
-    changes = Counter[_Batch]()
+def _changes_by_batch(job: Job, outcomes: Iterator[Outcome]) -> tuple[Mapping[_Batch, int], Mapping[_Batch, int]]:
+    """How many learners a job has removed from each batch, or enrolled in it, and how many it may have."""
+    changes, unknowns = Counter[_Batch](), Counter[_Batch]()
     for row in outcomes:
-        if row.status in (Status.REMOVED, Status.REMOVED_INFERRED, Status.ENROLLED):
+        is_change = row.status in (Status.REMOVED, Status.REMOVED_INFERRED, Status.ENROLLED)
+        if is_change or row.status is Status.UNKNOWN:
             course, batch, _ = (row.cells[column].strip(TRIMMED_CHARACTERS) for column in job.roles)
-            changes[course, batch] += 1
-    return changes
+            (changes if is_change else unknowns)[course, batch] += 1
+    return changes, unknowns
