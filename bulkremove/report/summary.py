@@ -55,7 +55,7 @@ def warning_text(job: Job, tally: Tally) -> str | None:
     if unknown := tally[Status.UNKNOWN]:
         warnings.append(
             f"{unknown:,} unknown: it is not known whether these learners were {job.words.done}. They stand in the "
-            "report as `unknown`; look each of them up in Zoho People."
+            "report as unknown; look each of them up in Zoho People."
         )
     return " ".join(warnings) or None
 
