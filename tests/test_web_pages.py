@@ -361,8 +361,10 @@ async def test_a_finding_about_an_unknown_row_is_kept_with_name_and_time(tmp_pat
         page = await visitor.get(f"/jobs/{job}")
         assert "Rows to look up in Zoho People" in page.text
         noted = await visitor.post(f"/jobs/{job}/notes", row="2", text=f"gone {HOSTILE}")
-        assert "noted on" in noted.text
+        assert "noted, " in noted.text
         assert "&lt;script&gt;" in noted.text
+        for path in (f"/jobs/{job}/rows", "/people?q=478346000019558000"):
+            assert " noted, <time" in (await visitor.get(path)).text, path
         report = (await visitor.get(f"/jobs/{job}/report.csv")).text
         assert "noted on" in report
         for row, text in (("3", "x"), ("99", "x"), ("", "x"), ("2", "  ")):
@@ -397,6 +399,8 @@ async def test_four_eyes_are_two_people(tmp_path: Path) -> None:
         await other.sign_in("approver")
         plan = await own.upload(triples(3))
         assert "somebody else must confirm" in plan.text
+        assert 'id="confirm">You prepared this plan' in plan.text, "the link at the top leads here"
+        assert "discard it" in plan.text
         assert "data-wanted" not in plan.text
         seen = await other.get(plan.url)
         fields = {"plan": seen.field("plan"), "number": "3"}
