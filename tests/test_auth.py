@@ -280,7 +280,7 @@ def test_a_grant_code_gives_a_refresh_token_and_its_scopes(tmp_path: Path) -> No
         zoho = Zoho({"access_token": "a", "refresh_token": "r", "scope": "ZOHOPEOPLE.training.READ"})
         granted = await exchange(zoho.post, "https://accounts.zoho.com", WHO, "code")
         assert ("r", ("ZOHOPEOPLE.training.READ",)) == (granted.refresh_token, granted.scopes)
-        with pytest.raises(NotAuthorized, match="3 minutes"):
+        with pytest.raises(NotAuthorized, match="good for one use"):
             await exchange(Zoho({"error": "invalid_code"}).post, "https://accounts.zoho.com", WHO, "code")
 
     run(main)

@@ -180,6 +180,27 @@ async def test_the_first_user_is_an_admin_and_the_local_user_is_asked_for_no_pas
         added = await visitor.post("/settings/users/add", **{"user": "jo", "role-*": "admin"})
         assert len(shown_once(added)) > 20
         assert {"jo": "admin"} == await names(one)
+        assert "from the next start of the server on" in (await visitor.get("/settings/access")).text
+
+
+async def test_what_a_refused_form_held_is_still_there(tmp_path: Path) -> None:
+    async with signed_in(tmp_path) as (_, visitor):
+        assert "from the next start of the server on" not in (await visitor.get("/settings/access")).text
+        fields = {"user": "jo", "role-*": "approver"}
+        form = (await ask(visitor, "users/add", password="wrong", **fields)).text.partition("Add somebody")[2]
+        assert ('value="jo"' in form, "<option selected>approver</option>" in form) == (True, True)
+        text = (await ask(visitor, "protected/add", learners="5 6 x", note="why")).text
+        assert (">5\n6\nx</textarea>" in text, 'value="why"' in text) == (True, True)
+        await ask(visitor, "protected/add", learners="5 6")
+        text = (await ask(visitor, "protected/remove", password="wrong", entry="--6")).text
+        assert ['value="--6" checked'] == re.findall(r'value="--\d" checked', text)
+
+
+async def test_a_password_that_confirms_a_change_is_no_sign_in_for_the_audit_log(tmp_path: Path) -> None:
+    async with signed_in(tmp_path) as (one, visitor):
+        await ask(visitor, "tokens/add", **{"name": "robot", "role-*": "preparer", "owner": "ada"})
+        await ask(visitor, "users/password", password="wrong", user="bob")
+        assert ["signed_in", "token_added", "sign_in_failed"] == await acts(one)
 
 
 # --- accounts ---------------------------------------------------------------------------------------------------

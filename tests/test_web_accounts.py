@@ -23,7 +23,8 @@ async def test_users_change_their_own_password_and_stay_signed_in(tmp_path: Path
             ({"old": PASSWORD, "new": PASSWORD, "again": PASSWORD}, "is the present one"),
         ):
             assert says in (await here.post("/account/password", **fields)).text
-        assert "/account" == (await here.post("/account/password", old=PASSWORD, new=NEW, again=NEW)).url
+        changed = await here.post("/account/password", old=PASSWORD, new=NEW, again=NEW)
+        assert ("/account?changed=1", True) == (changed.url, "Your password was changed" in changed.text)
         assert "/sign-in" == (await elsewhere.get("/")).url
         assert "wrong" in (await elsewhere.sign_in("preparer")).text
         assert "/" == (await elsewhere.sign_in("preparer", NEW)).url

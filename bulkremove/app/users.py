@@ -112,7 +112,7 @@ class Users:
         """Replace a user's own password; None when ``old`` is wrong. Raises UserError for a bad or unchanged one."""
         if old == new:
             raise UserError("The new password is the present one. Nothing was changed.")
-        user = await self.sign_in(name, old)
+        user = await self.sign_in(name, old, is_confirmation=True)
         if user is not None:
             await self.set_password(user.name, new, by=user.name)
         return user and await self._load_session_user(user.name)
@@ -139,8 +139,11 @@ class Users:
             raise _no_such_user(name)
         return owned
 
-    async def sign_in(self, name: str, password: str) -> SessionUser | None:
-        """The user, or None for a wrong name or password; it takes the same time for a name that does not exist."""
+    async def sign_in(self, name: str, password: str, *, is_confirmation: bool = False) -> SessionUser | None:
+        """The user, or None for a wrong name or password; it takes the same time for a name that does not exist.
+
+        ``is_confirmation``: the user has a session, so that a right password is no sign-in for the audit log.
+        """
         credentials = await self._storage.users.credentials(name)
         password_hash = credentials.password if credentials else await asyncio.to_thread(lambda: self._dummy_hash)
         is_correct = await asyncio.to_thread(self._verify, password_hash, password[:MAX_PASSWORD_LENGTH])
@@ -151,7 +154,8 @@ class Users:
             return None
         _, failed = self._failures.pop(credentials.name, (0.0, 0))
         facts = {"failed_before": failed} if failed else {}
-        await self._storage.audit.append(self._act(credentials.name, AuditAct.SIGNED_IN, **facts))
+        if not is_confirmation:
+            await self._storage.audit.append(self._act(credentials.name, AuditAct.SIGNED_IN, **facts))
         return _session_user(credentials)
 
     async def _record_failure(self, name: str) -> None:

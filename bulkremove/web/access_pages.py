@@ -61,7 +61,7 @@ class AccessPages:
                 raise UserError("The first user must be an admin for all accounts. Nothing was changed.")
             await self._app.users.add_user(name, access, password, by=person(request).name, one_time=True)
         except UserError as error:
-            return await self._page(request, error=error.message)
+            return await self._page(request, error=error.message, given_user=name, given_access=_access_or_none(form))
         return await self._page(request, made=(f"Password of {name}, good for the first sign-in", password))
 
     async def change_roles(self, request: web.Request) -> web.StreamResponse:
@@ -129,8 +129,15 @@ class AccessPages:
         raise web.HTTPSeeOther("/settings/access")
 
     async def _page(
-        self, request: web.Request, *, error: str = "", made: tuple[str, str] | None = None
+        self,
+        request: web.Request,
+        *,
+        error: str = "",
+        made: tuple[str, str] | None = None,
+        given_user: str = "",
+        given_access: Access | None = None,
     ) -> web.Response:
+        """``given_user``, ``given_access``: what the form of a user held who was not added."""
         users, tokens = (
             await self._app.users.all(),
             [token for token in await self._app.tokens.all() if _is_valid(token)],
@@ -138,6 +145,8 @@ class AccessPages:
         context: dict[str, object] = {
             "error": error,
             "made": made,
+            "given_user": given_user,
+            "given_access": given_access,
             "stored_users": users,
             "tokens": [(token, await self._app.tokens.limited(token)) for token in tokens],
             "sessions": [] if person(request).is_signed_on else self._sessions.of_all(request[SESSION]),
@@ -174,6 +183,13 @@ def _access(form: Mapping[str, object]) -> Access:
         )
     except ValueError as error:
         raise UserError(f"{error} Nothing was changed.") from None
+
+
+def _access_or_none(form: Mapping[str, object]) -> Access | None:
+    try:
+        return _access(form)
+    except UserError:
+        return None
 
 
 def _is_valid(token: Token) -> bool:

@@ -61,7 +61,7 @@ class AccountPages:
         if user is None:
             return self._page(request, "The present password is wrong. Nothing was changed.", status=403)
         self._sessions.renew(request[SESSION], user)
-        raise web.HTTPSeeOther("/account")
+        raise web.HTTPSeeOther("/account?changed=1")
 
     async def end_session(self, request: web.Request) -> web.StreamResponse:
         """End another session of the person. Raises HTTPNotFound for one that has ended or is somebody else's."""
@@ -73,4 +73,5 @@ class AccountPages:
     def _page(self, request: web.Request, error: str = "", *, status: int = 200) -> web.Response:
         sessions = self._sessions.of_same_user(request[SESSION])
         context = {"error": error, "sessions": sessions, "one_time": person(request).one_time}
+        context["is_changed"] = request.query.get("changed") == "1" and not error
         return page("account.html", request, context, status=status)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from aiohttp import web
 
@@ -47,7 +47,7 @@ class ProtectedPages:
         try:
             await ProtectedChanges(self._app.context).change(add=learners, note=note, by=person(request).name)
         except BulkremoveError as error:
-            return self._page(request, error=error.page_text)
+            return self._page(request, error=error.page_text, given="\n".join(learners), note=note)
         raise web.HTTPSeeOther("/settings/protected")
 
     async def remove(self, request: web.Request) -> web.StreamResponse:
@@ -58,10 +58,19 @@ class ProtectedPages:
             await self._reauthentication.check(request, form)
             await ProtectedChanges(self._app.context).change(remove=ticked, by=person(request).name)
         except BulkremoveError as error:
-            return self._page(request, error=error.page_text)
+            return self._page(request, error=error.page_text, ticked=ticked)
         raise web.HTTPSeeOther("/settings/protected")
 
-    def _page(self, request: web.Request, *, error: str = "") -> web.Response:
+    def _page(
+        self,
+        request: web.Request,
+        *,
+        error: str = "",
+        given: str = "",
+        note: str = "",
+        ticked: Collection[Entry] = (),
+    ) -> web.Response:
+        """``given``, ``note``, ``ticked``: what the form held, if it was refused."""
         text, problem, found = request.query.get("q", "").strip(), "", list[Entry]()
         settings = self._app.settings
         try:
@@ -72,6 +81,9 @@ class ProtectedPages:
         shown = [entry for entry in found if any(text in cell for cell in entry)]
         context: Mapping[str, object] = {
             "error": error,
+            "given": given,
+            "note": note,
+            "ticked": ticked,
             "problem": problem,
             "name": name,
             "text": text,

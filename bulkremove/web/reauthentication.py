@@ -36,7 +36,9 @@ class Reauthentication:
         name, password = person(request).name, str(form.get(FIELD, ""))
         try:
             user = await self._sign_ins.attempt(
-                request[SOURCE], lambda: self._app.users.sign_in(name, password), browser=f"session of {name}"
+                request[SOURCE],
+                lambda: self._app.users.sign_in(name, password, is_confirmation=True),
+                browser=f"session of {name}",
             )
         except SignInThrottled as throttled:
             raise UserError(f"Too many tries. Try again in {int(throttled.seconds) + 1} seconds.") from None
