@@ -218,6 +218,18 @@ async def test_without_an_account_the_page_says_so_first_and_no_plan_can_be_conf
         assert "Connect Zoho" not in (await visitor.get("/")).text
 
 
+async def test_another_client_gets_no_roles_by_taking_an_account_s_name(tmp_path: Path) -> None:
+    async with signed_in(tmp_path) as (one, visitor):
+        store = AccountStore(tmp_path / "home", None)
+        store.add("school", Credentials("us", "sandbox-first", "s", "r"), "A")
+        fields = {"name": "school", "dc": "us", "organization": "B", "secret": "s", "code": "c"}
+        refused = await ask(visitor, "accounts/connect", client_id="sandbox-other", **fields)
+        assert (400, True) == (refused.status, "connected with another client id already" in refused.text)
+        again = await ask(visitor, "accounts/connect", client_id="sandbox-first", **fields)
+        assert (400, False) == (again.status, "another client id" in again.text), "a code for more scopes is welcome"
+        assert ["A"] == [account.organization for account in one.app.accounts.all()]
+
+
 @pytest.mark.slow
 async def test_an_account_is_connected_tested_and_disconnected(tmp_path: Path) -> None:
     path = world(tmp_path)

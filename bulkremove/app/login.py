@@ -49,16 +49,16 @@ async def log_in(
     if is_scope_missing(grant.scopes):
         sentences.append(
             "WARNING: this grant does not let a learner be removed. Make a new code with the scope "
-            f"{REMOVE_LEARNER.scopes[0]} and log in again."
+            f"{REMOVE_LEARNER.scopes[0]} and connect the account again."
         )
     if is_scope_missing(grant.scopes, LIST_COURSES):
         sentences.append(
-            f"find, roster, --match and the names of learners in a preview need the scope {LIST_COURSES.scopes[0]} "
+            f"To find courses, batches and learners, and to say who they are, needs the scope {LIST_COURSES.scopes[0]} "
             "too, which this grant does not have; removals do not need it."
         )
     if is_scope_missing(grant.scopes, ENROLL_LEARNER):
         sentences.append(
-            f"To put people back (`bulkremove reenroll`) needs the scope {ENROLL_LEARNER.scopes[0]} too, which this "
+            f"To put people back needs the scope {ENROLL_LEARNER.scopes[0]} too, which this "
             "grant does not have; removals do not need it."
         )
     return sentences

@@ -242,7 +242,8 @@ async def exchange(post: Post, accounts_url: str, credentials: Credentials, code
         if error_in(members) == "invalid_code":
             raise NotAuthorized(
                 "Zoho does not know this grant code.",
-                hint="A code is good for one use, for the minutes that it was made for, and for one data centre; make a new one.",
+                hint="A code is good for one use, for the minutes that it was made for, and for one data centre. "
+                "Make a new one.",
             )
         raise_if_fatal(members)
         raise NotAuthorized(
