@@ -159,7 +159,7 @@ def confirming_answer(job: Job) -> str:
 def _question(row: ChangedRow, words: Words) -> str:
     if row.removal is None:
         return _question_without_ids(row, words)
-    text = f": {row.text!r}" if row.text else ""
+    text = f": {row.text!r}" if row.text and row.http_status else ""  # else it is our own text, not Zoho's
     who = f"{'employee record' if words is ENROLL_LEARNER.words else 'learner'} {row.removal.learner}"
     if row.person and (about := ", ".join(filter(None, [row.person.name, row.person.email]))):
         who = f"{about} ({who})"

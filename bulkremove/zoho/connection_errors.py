@@ -46,7 +46,7 @@ def translate(error: Exception) -> ExchangeFailed:
             return Unanswered("The answer broke off.")
         case ReplyTooLarge():
             return Unanswered("The answer was larger than any answer to this call can be.")
-    return Unanswered(f"The connection broke ({type(error).__name__}).")
+    return Unanswered("The connection broke before the whole answer came.")
 
 
 def _certificate_text(error: object) -> str:
