@@ -7,6 +7,7 @@ from pathlib import Path
 
 from openpyxl import Workbook, load_workbook
 
+from tests.test_find_pages import looked_up
 from tests.test_reads import BATCH, COURSE, learner, world
 from tests.web_fixtures import Visitor, running_site
 
@@ -39,13 +40,18 @@ async def test_without_learner_ids_the_page_offers_to_ask_zoho_as_its_notes_say(
     async with running_site(tmp_path / "home", world=file) as one, one.visitor() as visitor:
         book = await template(visitor)
         notes = " ".join(str(row[0]) for row in book["Where to find the ids"].iter_rows(values_only=True))
-        assert "delete the column Learner ID and fill in E-mail" in notes
+        assert "leave the column Learner ID empty and fill in E-mail" in notes
         people = book["People"]
-        people.delete_cols(3)
-        people.append(["Fire safety", "Spring", "", "learner0001@example.com"])
+        people.append(["Fire safety", "Spring", None, "Learner 0001", "learner0001@example.com"])
         asked = await visitor.upload(saved(book), "people.xlsx")
-        assert 'name="match"' in asked.text
-        assert "email" in asked.text
+        assert 'name="match" value="email"' in asked.text
+        await visitor.post(asked.url, match="email")
+        plan = await looked_up(visitor, asked)
+        assert ("Would be removed</dt><dd>1<" in plan.text, learner(1) in plan.text) == (True, True)
+        assert 'name="match"' not in plan.text
+        people.append([COURSE, BATCH, learner(2)])
+        with_an_id = await visitor.upload(saved(book), "people.xlsx")
+        assert 'name="match" value="email"' not in with_an_id.text
 
 
 async def test_a_template_that_nobody_filled_in_removes_nobody(tmp_path: Path) -> None:

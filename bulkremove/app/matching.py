@@ -94,9 +94,22 @@ def has_names(plan: Plan) -> bool:
     )
 
 
+def matches_instead(table: Table) -> list[Match]:
+    """By what a file could be matched that has a column for learner ids with nothing in it, like a filled template."""
+    if not table.roles or not _is_empty(table, table.roles.learner):
+        return []
+    others = (Match.EMAIL, Match.EMPLOYEE_ID)
+    return [match for match in others if all(by_name(table.header, role, match) for role in ("course", "learner"))]
+
+
+def _is_empty(table: Table, column: int) -> bool:
+    return not any(cell.strip(TRIMMED_CHARACTERS) for cell in table.columns[column])
+
+
 def _holds_ids(table: Table, column: int) -> bool:
-    """Whether a column that is called like that of the learner holds ids, and not names."""
-    return "id" in table.header[column].casefold() or any(is_id(cell.strip()) for cell in table.columns[column])
+    """Whether a column that is called like that of the learner holds ids, and not names or nothing."""
+    is_called_so = "id" in table.header[column].casefold() and not _is_empty(table, column)
+    return is_called_so or any(is_id(cell.strip()) for cell in table.columns[column])
 
 
 def _employee_ids(table: Table) -> list[str]:
@@ -241,7 +254,7 @@ def _with_ids(table: Table, ids: Sequence[_Ids | None]) -> Table:
         ):
             roles.append(own)
             continue
-        header.append(HEADINGS[role])
+        header.append(f"{HEADINGS[role]} in Zoho" if HEADINGS[role] in table.header else HEADINGS[role])
         columns.append(cells)
         roles.append(len(columns) - 1)
     return replace(table, header=tuple(header), columns=tuple(columns), roles=Roles(*roles))

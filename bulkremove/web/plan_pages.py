@@ -14,7 +14,7 @@ from aiohttp import web
 from bulkremove.app import App, Consent, Preview
 from bulkremove.app.consent import is_same_person
 from bulkremove.app.job_supervisor import JobSupervisor
-from bulkremove.app.matching import has_names
+from bulkremove.app.matching import has_names, matches_instead
 from bulkremove.app.plan_rows import filter_rows
 from bulkremove.app.reenrolments import undo_text
 from bulkremove.domain.audit_acts import AuditAct
@@ -148,7 +148,9 @@ class PlanPages:
         context |= {"flags": [(flag, text) for flag, text in flags if flag is not Flag.OTHER_EMAIL]}  # told with names
         context |= {"must_check": self._app.settings.enrolment_check == "always"}
         context |= {"may_check": plan.removals and plan.client and self._app.settings.enrolment_check != "never"}
-        context |= {"has_names": upload.path is not None and upload.options.match is None and has_names(plan)}
+        may_match = upload.path is not None and upload.options.match is None
+        context |= {"has_names": may_match and has_names(plan)}
+        context |= {"matches": matches_instead(plan.table) if may_match else []}
         samples = [plan.table.row(index).cells for index in range(min(SAMPLES, len(plan.table)))]
         context |= {"samples": samples}
         context |= {"read_from": [(role, plan.table.header[column]) for role, column in roles.items()]}
