@@ -473,7 +473,10 @@ async def test_unknown_rows_are_sent_again_only_when_each_was_looked_up(tmp_path
         assert "I looked each of them up" not in page.text
         assert 409 == (await visitor.post(f"/jobs/{job}/retry", unknown="checked")).status
         noted = await visitor.post(f"/jobs/{job}/notes", row="2", text="still enrolled")
-        assert "I looked each of them up" in noted.text
+        assert ("I looked each of them up" in noted.text, "it is not known whether" in noted.text) == (True, True)
+        seen = await visitor.post(f"/jobs/{job}/notes", row="2", result="still_there")
+        assert "1 unknown, and somebody has looked each of them up: 1 still there." in seen.text
+        assert "it is not known whether" not in seen.text
         assert "DRY RUN" in (await visitor.post(f"/jobs/{job}/retry", unknown="checked")).text
 
 

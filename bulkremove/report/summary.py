@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection
+
+from bulkremove.domain.attempt import LookupResult
 from bulkremove.domain.job import Job, Tally
 from bulkremove.domain.row import Status
 from bulkremove.report.json_types import JobJson
@@ -44,15 +48,25 @@ def counts_without_zeros(tally: Tally) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in counts.items() if count) or "no rows"
 
 
-def warning_text(job: Job, tally: Tally) -> str | None:
-    """The warning to show first: Zoho named a wrong learner, or rows are unknown. None without either."""
+def warning_text(job: Job, tally: Tally, *, looked_up: Collection[LookupResult] = ()) -> str | None:
+    """The warning to show first: Zoho named a wrong learner, or rows are unknown. None without either.
+
+    ``looked_up``: what people saw last of the learners of unknown rows.
+    """
     warnings = []
     if job.mismatched:
         warnings.append(
             f"WARNING: Zoho named another learner than the one that was sent in {job.mismatched:,} answers. "
             "Look at these batches in Zoho People before you go on."
         )
-    if unknown := tally[Status.UNKNOWN]:
+    if (unknown := tally[Status.UNKNOWN]) and unknown == len(looked_up):
+        seen = Counter(result.value.replace("_", " ") for result in looked_up)
+        counts = ", ".join(f"{count:,} {words}" for words, count in sorted(seen.items()))
+        warnings.append(
+            f"{unknown:,} unknown, and somebody has looked each of them up: {counts}. They stay unknown in the report, "
+            "with what was noted."
+        )
+    elif unknown:
         warnings.append(
             f"{unknown:,} unknown: it is not known whether these learners were {job.words.done}. They stand in the "
             "report as unknown; look each of them up in Zoho People."

@@ -158,7 +158,9 @@ class LiveUpdates:
             "other_running_jobs": sum(other.id != job.id and other.account == job.account for other, _ in order),
             "job_events": await app.jobs.events(job),
             "summary": await app.reports.summary(job),
-            "warning": warning_text(job, tally) if at_rest else None,
+            "warning": warning_text(job, tally, looked_up=[row.last_seen for row in unknown if row.last_seen])
+            if at_rest
+            else None,
             "unknown": unknown,
             "chart": chart(await app.reports.timeline(job), job.words.nouns) if at_rest else None,
             "failure": self._supervisor.failures.get(job.id, ""),
