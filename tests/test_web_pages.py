@@ -399,7 +399,7 @@ async def test_four_eyes_are_two_people(tmp_path: Path) -> None:
         await other.sign_in("approver")
         plan = await own.upload(triples(3))
         assert "somebody else must confirm" in plan.text
-        assert 'id="confirm">You prepared this plan' in plan.text, "the link at the top leads here"
+        assert 'id="decision"></div>\n<p class="note">You prepared' in plan.text, "the link at the top leads here"
         assert "discard it" in plan.text
         assert "data-wanted" not in plan.text
         seen = await other.get(plan.url)

@@ -20,8 +20,8 @@ _WHERE = (
     "number or id is none of them.",
     "Course ID and Batch ID: open the batch in Zoho People. Both stand in the address of that page.",
     "Learner ID: it stands in no address. Ask whoever looks after the page for a roster of the batch.",
-    "Without learner ids: leave the column Learner ID empty and fill in E-mail. Course and batch may be names then, and "
-    "the page offers to ask Zoho for the ids. Or choose people from Zoho's lists on the page, without a file.",
+    "Without learner ids: leave the column Learner ID empty and fill in E-mail. Course and batch may be names then, "
+    "and the page offers to ask Zoho for the ids. Or choose people from Zoho's lists on the page, without a file.",
 )
 
 
