@@ -215,8 +215,8 @@ async def _token_and_clock(settings: Settings, credentials: Credentials, clock: 
     if fresh:
         return [Check("token", True, "Zoho gave an access token."), *_clock(dates, clock)]
     message = "There is one on disk" if cached_token else "There is none on disk; the first run gets one"
-    text = f"{message}. Zoho's accounts host answers. To request a new one: `bulkremove doctor --fresh`."
-    return [Check("token", True, text), *_clock(dates, clock)]
+    hint = "To request a new one: `bulkremove doctor --fresh`."
+    return [Check("token", True, f"{message}. Zoho's accounts host answers.", hint), *_clock(dates, clock)]
 
 
 def _clock(dates: list[str], clock: Clock) -> list[Check]:
