@@ -82,13 +82,20 @@ async def test_who_is_no_admin_of_the_account_confirms_none_whatever_the_form_ho
         assert (403, 0) == ((await confirm(visitor, plan, reason=REASON)).status, await jobs(one))
 
 
-@pytest.mark.parametrize(
-    "fields", [{}, {"reason": " "}, {"reason": REASON, "number": "7"}, {"reason": REASON, "plan": "x"}]
-)
+@pytest.mark.parametrize("fields", [{}, {"reason": REASON, "number": "7"}, {"reason": REASON, "plan": "x"}])
 async def test_an_admin_too_gives_a_reason_the_number_and_this_plan(tmp_path: Path, fields: dict[str, str]) -> None:
     async with site(tmp_path) as one, signed_in(one, "ada") as ada:
         plan = await ada.upload(triples(8))
         assert (409, 0) == ((await confirm(ada, plan, **fields)).status, await jobs(one))
+
+
+async def test_a_blank_reason_is_none_and_the_admin_is_told_what_to_write(tmp_path: Path) -> None:
+    async with site(tmp_path) as one, signed_in(one, "ada") as ada:
+        plan = await ada.upload(triples(8))
+        assert "You may confirm it below, with a reason." in plan.text
+        refused = await confirm(ada, plan, reason=" ")
+        assert (400, True) == (refused.status, "Write why this plan may exceed the cap." in refused.text)
+        assert 0 == await jobs(one)
 
 
 async def test_under_four_eyes_the_admin_who_prepared_it_needs_another_one(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ async def test_a_night_is_told_by_mail_with_its_report_attached(tmp_path: Path, 
     assert isinstance(content, bytes)
     sheet = load_workbook(io.BytesIO(content)).active
     assert sheet is not None
-    assert "478346000019558000" == sheet["C2"].value
+    assert ("Removed", "478346000019558000") == (sheet["C2"].value, sheet["H2"].value)
 
 
 async def test_no_cell_of_a_file_stands_in_a_notice(tmp_path: Path) -> None:

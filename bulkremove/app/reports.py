@@ -79,7 +79,12 @@ class Reports:
 
     async def rows_to_retry(self, job: Job) -> int:
         """The number of rows of a job that a retry would plan, since nothing but its end kept them from being sent."""
-        return len((await UnsentRows.of(job, self._storage)).numbers) if job.state.is_over else 0
+        if not job.state.is_over:
+            return 0
+        numbers = (await UnsentRows.of(job, self._storage)).numbers
+        return await self._storage.rows.export(
+            job, lambda rows: sum(row.status is Status.NOT_SENT and row.number in numbers for row in rows)
+        )
 
     async def timeline(self, job: Job) -> Timeline:
         """The job's removals over time, and the waits in which no row was sent."""

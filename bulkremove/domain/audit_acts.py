@@ -71,7 +71,7 @@ _WORDS: Mapping[str, str] = MappingProxyType(
         AuditAct.DISCARDED: "discarded a draft",
         AuditAct.APPROVAL_ASKED: "asked for the approval of a plan",
         AuditAct.PLAN_RETURNED: "returned a plan",
-        AuditAct.CONFIRMATION_REFUSED: "confirmed a plan and was refused",
+        AuditAct.CONFIRMATION_REFUSED: "tried to confirm a plan, which was refused",
         AuditAct.CONFIRMED: "confirmed a plan",
         AuditAct.CONFIRMED_OVER_CAP: "confirmed a plan over the cap",
         AuditAct.HELD: "held a plan for approval",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from bulkremove.domain.attempt import Outcome
 from bulkremove.domain.clock import Epoch
-from bulkremove.domain.job import Job
+from bulkremove.domain.job import OVER_CAP, Job
 from bulkremove.domain.row import Status
 from bulkremove.domain.status_words import STATUS_WORDS, label_of
 from bulkremove.domain.table import REPORT_COLUMNS, RESULT_COLUMNS, SUMMARY_SHEET, SUMMARY_TITLE
@@ -131,6 +131,8 @@ def _write_summary(book: xlsxwriter.Workbook, job: Job, counts: Mapping[Status, 
         ("SANDBOX", "Nobody was really removed." if job.is_sandbox else ""),
         ("File", job.source),
         ("Account", job.account),
+        ("Confirmed by", job.confirmed_by),
+        ("Why it may exceed the cap", job.options.get(OVER_CAP, "")),
         ("State", job.state.value),
         ("Why", job.reason),
         ("Begun", begun),

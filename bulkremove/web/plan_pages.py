@@ -208,6 +208,8 @@ class PlanPages:
         reason = " ".join(str(form.get("reason", "")).split())[:MAX_REASON_CHARACTERS]
         if reason:
             check_permission(request, Permission.EXCEED, upload.account)
+        elif "reason" in form:
+            raise web.HTTPBadRequest(text="Write why this plan may exceed the cap. Nothing was sent.")
         consent = Consent(plan_hash=str(form.get("plan", "")), removals=number, compared=compared, over_cap=reason)
         job_id, _ = await confirm(
             self._app,
