@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from openpyxl import Workbook, load_workbook
@@ -101,7 +102,8 @@ def test_every_cell_but_the_time_is_a_text_and_none_a_formula(tmp_path: Path) ->
 
 def test_its_summary_counts_every_row_and_says_what_a_result_means(tmp_path: Path) -> None:
     outcomes = [*every_status(), outcome(), outcome()]
-    _, summary = sheets(report(tmp_path, *outcomes, job=replace(JOB, reason="=Zoho said no.")))
+    said: dict[str, Any] = {"confirmed_by": "kim", "options": {**JOB.options, "over_cap": "The site was closed."}}
+    _, summary = sheets(report(tmp_path, *outcomes, job=replace(JOB, reason="=Zoho said no.", **said)))
     cells = {row[0]: row[1:] for row in summary.iter_rows(values_only=True) if row[0]}
     assert (len(outcomes), 3) == (cells["All rows"][0], cells["Removed"][0])
     assert {(label, meaning) for label, meaning in STATUS_WORDS.values()} <= {(k, v[1]) for k, v in cells.items()}
@@ -109,6 +111,7 @@ def test_its_summary_counts_every_row_and_says_what_a_result_means(tmp_path: Pat
         cells[name][0] for name in ("File", "State", "Time of all its runs")
     )
     assert "'=Zoho said no." == cells["Why"][0]
+    assert ("kim", "The site was closed.") == (cells["Confirmed by"][0], cells["Why it may exceed the cap"][0])
     assert "SANDBOX" not in cells
 
 
