@@ -23,13 +23,6 @@ async def site(tmp_path: Path) -> AsyncIterator[RunningSite]:
         yield one
 
 
-@asynccontextmanager
-async def signed_in(one: RunningSite, name: str) -> AsyncIterator[Visitor]:
-    async with one.visitor(known=False) as visitor:
-        await visitor.sign_in(name)
-        yield visitor
-
-
 async def badge(visitor: Visitor) -> bool:
     return "1 plan waits for your approval" in (await visitor.get("/jobs")).text
 
@@ -41,7 +34,7 @@ async def confirmed(visitor: Visitor, plan: Reply) -> Reply:
 
 
 async def test_an_approver_is_told_who_asks_and_why_and_the_preparer_what_is_wrong(tmp_path: Path) -> None:
-    async with site(tmp_path) as one, signed_in(one, "pia") as pia, signed_in(one, "kim") as kim:
+    async with site(tmp_path) as one, one.signed_in("pia") as pia, one.signed_in("kim") as kim:
         plan = await pia.upload(triples(2))
         assert not await badge(kim)
         asked = await pia.post(f"{plan.url}/ask", comment=COMMENT)
@@ -64,12 +57,12 @@ async def test_an_approver_is_told_who_asks_and_why_and_the_preparer_what_is_wro
 
 
 async def test_nobody_returns_a_plan_without_a_reason_or_without_the_right(tmp_path: Path) -> None:
-    async with site(tmp_path) as one, signed_in(one, "pia") as pia, signed_in(one, "kim") as kim:
+    async with site(tmp_path) as one, one.signed_in("pia") as pia, one.signed_in("kim") as kim:
         plan = await pia.upload(triples(2))
         await pia.post(f"{plan.url}/ask", comment="")
         assert 400 == (await kim.post(f"{plan.url}/return", reason=" ")).status
         assert 403 == (await pia.post(f"{plan.url}/return", reason=REASON)).status
-        async with signed_in(one, "sam") as sam:
+        async with one.signed_in("sam") as sam:
             assert 404 == (await sam.post(f"{plan.url}/return", reason=REASON)).status
             assert not await badge(sam)
         assert await badge(kim)
@@ -78,11 +71,11 @@ async def test_nobody_returns_a_plan_without_a_reason_or_without_the_right(tmp_p
 async def test_what_was_asked_and_returned_outlives_a_restart_and_ends_when_the_file_is_read_anew(
     tmp_path: Path,
 ) -> None:
-    async with site(tmp_path) as one, signed_in(one, "pia") as pia, signed_in(one, "kim") as kim:
+    async with site(tmp_path) as one, one.signed_in("pia") as pia, one.signed_in("kim") as kim:
         plan = await pia.upload(triples(2))
         await pia.post(f"{plan.url}/ask", comment=COMMENT)
         await kim.post(f"{plan.url}/return", reason=REASON)
-    async with running_site(tmp_path / "home", canary="live", four_eyes=True) as one, signed_in(one, "pia") as pia:
+    async with running_site(tmp_path / "home", canary="live", four_eyes=True) as one, one.signed_in("pia") as pia:
         path = f"/uploads/{plan.url.rpartition('/')[2]}"
         assert REASON in (await pia.get("/")).text
         assert REASON in (await pia.get(path)).text

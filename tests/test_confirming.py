@@ -31,13 +31,6 @@ async def site(tmp_path: Path, **settings: Any) -> AsyncIterator[RunningSite]:
         yield one
 
 
-@asynccontextmanager
-async def signed_in(one: RunningSite, name: str) -> AsyncIterator[Visitor]:
-    async with one.visitor(known=False) as visitor:
-        await visitor.sign_in(name)
-        yield visitor
-
-
 async def confirm(visitor: Visitor, shown_plan: Reply, **fields: str) -> Reply:
     address = shown_plan.url.partition("?")[0]
     shown = await visitor.get(address)
@@ -61,7 +54,7 @@ async def jobs(one: RunningSite) -> int:
 
 
 async def test_an_admin_confirms_a_plan_over_the_cap_with_a_reason_that_is_kept(tmp_path: Path) -> None:
-    async with site(tmp_path) as one, signed_in(one, "pia") as pia, signed_in(one, "ada") as ada:
+    async with site(tmp_path) as one, one.signed_in("pia") as pia, one.signed_in("ada") as ada:
         plan = await pia.upload(triples(8))
         assert "let an admin confirm this plan" in plan.text
         assert 'name="reason"' in (await ada.get(plan.url)).text
@@ -76,7 +69,7 @@ async def test_an_admin_confirms_a_plan_over_the_cap_with_a_reason_that_is_kept(
 
 @pytest.mark.parametrize("name", ["sam", "pia"])
 async def test_who_is_no_admin_of_the_account_confirms_none_whatever_the_form_holds(tmp_path: Path, name: str) -> None:
-    async with site(tmp_path) as one, signed_in(one, name) as visitor:
+    async with site(tmp_path) as one, one.signed_in(name) as visitor:
         plan = await visitor.upload(triples(8))
         assert ("data-wanted" in plan.text, "the cap is 5" in plan.text) == (False, True)
         assert (403, 0) == ((await confirm(visitor, plan, reason=REASON)).status, await jobs(one))
@@ -84,13 +77,13 @@ async def test_who_is_no_admin_of_the_account_confirms_none_whatever_the_form_ho
 
 @pytest.mark.parametrize("fields", [{}, {"reason": REASON, "number": "7"}, {"reason": REASON, "plan": "x"}])
 async def test_an_admin_too_gives_a_reason_the_number_and_this_plan(tmp_path: Path, fields: dict[str, str]) -> None:
-    async with site(tmp_path) as one, signed_in(one, "ada") as ada:
+    async with site(tmp_path) as one, one.signed_in("ada") as ada:
         plan = await ada.upload(triples(8))
         assert (409, 0) == ((await confirm(ada, plan, **fields)).status, await jobs(one))
 
 
 async def test_a_blank_reason_is_none_and_the_admin_is_told_what_to_write(tmp_path: Path) -> None:
-    async with site(tmp_path) as one, signed_in(one, "ada") as ada:
+    async with site(tmp_path) as one, one.signed_in("ada") as ada:
         plan = await ada.upload(triples(8))
         assert "You may confirm it below, with a reason." in plan.text
         refused = await confirm(ada, plan, reason=" ")
@@ -99,14 +92,14 @@ async def test_a_blank_reason_is_none_and_the_admin_is_told_what_to_write(tmp_pa
 
 
 async def test_under_four_eyes_the_admin_who_prepared_it_needs_another_one(tmp_path: Path) -> None:
-    async with site(tmp_path, four_eyes=True) as one, signed_in(one, "ada") as ada:
+    async with site(tmp_path, four_eyes=True) as one, one.signed_in("ada") as ada:
         plan = await ada.upload(triples(8))
         assert 'name="reason"' not in plan.text
         assert (409, 0) == ((await confirm(ada, plan, reason=REASON)).status, await jobs(one))
 
 
 async def test_a_file_with_too_many_invalid_rows_is_confirmed_the_same_way(tmp_path: Path) -> None:
-    async with site(tmp_path) as one, signed_in(one, "ada") as ada:
+    async with site(tmp_path) as one, one.signed_in("ada") as ada:
         plan = await ada.upload(triples(3) + "x,1,2,odd\n")
         assert "are invalid, and the cap is" in plan.text
         counts = await ended(one, await confirm(ada, plan, number="3", reason=REASON))
@@ -114,7 +107,7 @@ async def test_a_file_with_too_many_invalid_rows_is_confirmed_the_same_way(tmp_p
 
 
 async def test_a_reason_for_a_plan_within_the_cap_is_no_approval(tmp_path: Path) -> None:
-    async with site(tmp_path) as one, signed_in(one, "ada") as ada:
+    async with site(tmp_path) as one, one.signed_in("ada") as ada:
         counts = await ended(one, await confirm(ada, await ada.upload(triples(3)), number="3", reason=REASON))
         assert 3 == counts[Status.REMOVED]
         acts = [entry.act for entry in await one.app.audit.newest(50, EVERY_ACCOUNT)]
@@ -122,7 +115,7 @@ async def test_a_reason_for_a_plan_within_the_cap_is_no_approval(tmp_path: Path)
 
 
 async def test_once_it_was_paused_what_is_left_waits_for_the_cap_again(tmp_path: Path) -> None:
-    async with site(tmp_path) as one, signed_in(one, "ada") as ada:
+    async with site(tmp_path) as one, one.signed_in("ada") as ada:
         done = await confirm(ada, await ada.upload(triples(35)), number="35", reason=REASON)
         job_id = done.url.rpartition("/")[2]
         await ada.post(f"/jobs/{job_id}/pause")
@@ -136,7 +129,7 @@ async def test_once_it_was_paused_what_is_left_waits_for_the_cap_again(tmp_path:
 
 
 async def test_a_job_whose_learners_are_gone_goes_on_where_a_person_expected_that(tmp_path: Path) -> None:
-    async with site(tmp_path, max_removals=100) as one, signed_in(one, "ada") as ada:
+    async with site(tmp_path, max_removals=100) as one, one.signed_in("ada") as ada:
         plan = await ada.upload(triples(25, first=5000))
         assert 'name="expect_missing"' in plan.text
         counts = await ended(one, await confirm(ada, plan, number="25", expect_missing="yes"))
@@ -144,7 +137,7 @@ async def test_a_job_whose_learners_are_gone_goes_on_where_a_person_expected_tha
 
 
 async def test_else_it_pauses_at_once_and_is_resumed_with_that_word(tmp_path: Path) -> None:
-    async with site(tmp_path, max_removals=100) as one, signed_in(one, "ada") as ada:
+    async with site(tmp_path, max_removals=100) as one, one.signed_in("ada") as ada:
         done = await confirm(ada, await ada.upload(triples(25, first=5000)), number="25")
         job_id = done.url.rpartition("/")[2]
 
@@ -161,7 +154,7 @@ async def test_else_it_pauses_at_once_and_is_resumed_with_that_word(tmp_path: Pa
 
 
 async def test_a_short_plan_asks_nothing_about_learners_who_are_gone(tmp_path: Path) -> None:
-    async with site(tmp_path, max_removals=100) as one, signed_in(one, "ada") as ada:
+    async with site(tmp_path, max_removals=100) as one, one.signed_in("ada") as ada:
         assert 'name="expect_missing"' not in (await ada.upload(triples(10))).text
 
 
@@ -169,7 +162,7 @@ async def test_a_short_plan_asks_nothing_about_learners_who_are_gone(tmp_path: P
 
 
 async def test_no_retry_is_offered_of_rows_that_were_left_out_on_purpose(tmp_path: Path) -> None:
-    async with site(tmp_path, max_removals=100) as one, signed_in(one, "ada") as ada:
+    async with site(tmp_path, max_removals=100) as one, one.signed_in("ada") as ada:
         content = triples(3)
         protected = content.splitlines()[1].split(",")[2]
         (tmp_path / "home" / "protected.csv").write_text(f"Learner ID\n{protected}\n")

@@ -142,6 +142,13 @@ class RunningSite:
             yield visitor
 
     @asynccontextmanager
+    async def signed_in(self, name: str) -> AsyncIterator[Visitor]:
+        """A new browser on which a user has signed in."""
+        async with self.visitor(known=False) as visitor:
+            await visitor.sign_in(name)
+            yield visitor
+
+    @asynccontextmanager
     async def strangers(self) -> AsyncIterator[tuple[Visitor, Visitor]]:
         """Two browsers that nobody has signed in on."""
         async with self.visitor(known=False) as first, self.visitor(known=False) as second:
