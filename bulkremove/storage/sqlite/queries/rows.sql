@@ -180,8 +180,9 @@ WHERE mine.id = :job AND coalesce(other.batch, other.cells ->> '$[1]') = own.bat
     AND (job.rowid > mine.rowid OR job.created_at >= mine.planned_at);
 
 -- name: people_put_back
--- Whom of some removals a job of an organisation was made to put back, with this job, the newest last; not those whom a job that
--- was made later has removed, or has not found. By the learner id that they had, or by the record number.
+-- Whom of some removals a job of an organisation was made to put back, with this job, the newest last.
+-- Not those whom a job that was made later has removed, or has not found. By the learner id that they had, or by the record
+-- number.
 SELECT wanted.value ->> '$[0]', wanted.value ->> '$[1]', wanted.value ->> '$[2]', job.id, job.account
 FROM json_each(:removals) AS wanted CROSS JOIN row AS back ON (back.person ->> '$.id' = wanted.value ->> '$[2]'
     OR back.learner = wanted.value ->> '$[3]' OR back.person ->> '$.record_number' = wanted.value ->> '$[3]')
