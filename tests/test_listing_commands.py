@@ -153,5 +153,5 @@ def test_login_says_what_more_a_scope_would_give(tmp_path: Path, scope: str, tol
     with sandbox(path, tmp_path / "log.jsonl") as variables:
         addresses = {name: value for name, value in variables.items() if name.endswith("_URL")}
         done = Bulkremove(tmp_path / "home", environment(**addresses))("login", stdin="us\nAcme\nsandbox\ns\ng\n")
-    assert (0, told) == (done.returncode, "in a preview need the scope" in done.stdout), done.stderr
+    assert (0, told) == (done.returncode, "needs the scope ZOHOPEOPLE.training.READ" in done.stdout), done.stderr
     assert "WARNING" not in done.stdout
