@@ -159,7 +159,7 @@ MUTANTS = (
         "a commit that failed counts as done",
         lambda: patch.object(Writer, "_fail", _done_anyway),
     ),
-    Mutant("I3", "the report ends one row early", lambda: patch.object(ReportFile, "_publish", _but_the_last)),
+    Mutant("I3", "the report ends one row early", lambda: patch.object(ReportFile, "_publish_table", _but_the_last)),
     Mutant(
         "I4",
         "an answer that can't be understood is a success",
