@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -36,6 +37,8 @@ async def confirm(visitor: Visitor, shown_plan: Reply, **fields: str) -> Reply:
     shown = await visitor.get(address)
     found = re.search(r'name="plan" value="([^"]+)"', shown.text)
     hash_ = found[1] if found else "f" * 64
+    if exceeded := re.search(r'name="exceeded" value="([^"]+)"', shown.text):
+        fields = {"exceeded": html.unescape(exceeded[1]), **fields}
     return await visitor.post(f"{address}/confirm", **{"plan": hash_, "number": "8", **fields})
 
 
@@ -89,6 +92,19 @@ async def test_a_blank_reason_is_none_and_the_admin_is_told_what_to_write(tmp_pa
         refused = await confirm(ada, plan, reason=" ")
         assert (400, True) == (refused.status, "Write why this plan may exceed the cap." in refused.text)
         assert 0 == await jobs(one)
+
+
+async def test_a_reason_is_for_the_cap_with_the_numbers_that_were_shown(tmp_path: Path) -> None:
+    async with site(tmp_path) as one, one.signed_in("ada") as ada, one.signed_in("ada") as other:
+        plan = await ada.upload(triples(4) + "x,1,2,odd\n")
+        shown = await ada.get(plan.url)
+        assert "are invalid, and the cap is" in shown.text
+        seen = {"exceeded": html.unescape(shown.field("exceeded"))}
+        await ended(one, await confirm(other, await other.upload(triples(4, first=20)), number="4"))
+        refused = await confirm(ada, plan, number="4", reason=REASON, **seen)
+        assert (409, 1) == (refused.status, await jobs(one)), "nobody agreed to more removals than the cap of the day"
+        again = await confirm(ada, plan, number="4", reason=REASON)
+        assert 4 == (await ended(one, again))[Status.REMOVED]
 
 
 async def test_under_four_eyes_the_admin_who_prepared_it_needs_another_one(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ class Confirmations:
         with it so that its address leads to the job. ``expect_missing``: its runs go on even if Zoho knows none of the
         first learners.
         """
-        if preview.refusal and not (consent.over_cap and isinstance(preview.refusal, CapExceeded)):
+        if preview.refusal and not _may_exceed(preview.refusal, consent):
             raise preview.refusal
         if preview.retry_of:  # who prepared the job that is tried again has prepared this plan, too
             before = await self._jobs.find(preview.retry_of)
@@ -121,7 +121,7 @@ class Confirmations:
                     preview, folder=folder, prepared_by=prepared_by, confirmed_by=by, origin=front_end
                 )
                 await self._accounts.record_organization(job)
-                over_cap = await self._check_unclaimed(preview, may_exceed=bool(consent.over_cap))
+                over_cap = await self._check_unclaimed(preview, consent)
                 if idempotency_key:
                     job = replace(job, options={**job.options, "idempotency_key": idempotency_key})
                 if expect_missing:
@@ -205,10 +205,10 @@ class Confirmations:
                 f"removals = {plan.removals}.",
             )
 
-    async def _check_unclaimed(self, preview: Preview, *, may_exceed: bool = False) -> bool:
+    async def _check_unclaimed(self, preview: Preview, consent: Consent | None = None) -> bool:
         """Check what another plan or an erasure may have changed since the preview. Raises ActionRefused.
 
-        ``may_exceed``: a person said that the plan may exceed a cap. Returns whether it does.
+        Returns whether the plan exceeds a cap, as a person with that permission agreed to.
         """
         plan = preview.plan
         if preview.generation != await self._plans.generation():
@@ -242,7 +242,7 @@ class Confirmations:
                     hint="Preview the file again, which leaves these rows out, or cancel that job.",
                 )
         refusal = await caps.plan_error(self._context, plan, self._context.settings)
-        if refusal and not may_exceed:
+        if refusal and not (consent and _may_exceed(refusal, consent)):
             raise refusal
         return refusal is not None
 
@@ -300,6 +300,11 @@ class Confirmations:
             job_id = new_job_id(day, self._context.random.choice, mark=mark)
             if not await self._jobs.is_known(job_id):
                 return job_id
+
+
+def _may_exceed(refusal: ActionRefused, consent: Consent) -> bool:
+    """Whether a person agreed that the plan exceeds this very cap, with the numbers that it has now."""
+    return isinstance(refusal, CapExceeded) and bool(consent.over_cap) and consent.exceeded == refusal.message
 
 
 def _names_option(plan: Plan) -> dict[str, str]:

@@ -22,6 +22,7 @@ class Consent:
 
     ``compared``: the number of doubtful ids, from a person who compared them with Zoho; needed beside the others.
     ``over_cap``: why this very plan may exceed a cap, from a person with that permission; empty: it may not.
+    ``exceeded``: the sentence about this cap that the person saw; when another one holds, nobody agreed to that.
     """
 
     plan_hash: str | None = None
@@ -29,6 +30,7 @@ class Consent:
     yes: bool = False
     compared: int | None = None
     over_cap: str = ""
+    exceeded: str = ""
 
     @property
     def by_hash_alone(self) -> bool:

@@ -210,7 +210,13 @@ class PlanPages:
             check_permission(request, Permission.EXCEED, upload.account)
         elif "reason" in form:
             raise web.HTTPBadRequest(text="Write why this plan may exceed the cap. Nothing was sent.")
-        consent = Consent(plan_hash=str(form.get("plan", "")), removals=number, compared=compared, over_cap=reason)
+        consent = Consent(
+            plan_hash=str(form.get("plan", "")),
+            removals=number,
+            compared=compared,
+            over_cap=reason,
+            exceeded=str(form.get("exceeded", "")),
+        )
         job_id, _ = await confirm(
             self._app,
             self._supervisor,
