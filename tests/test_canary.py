@@ -128,6 +128,21 @@ async def test_a_first_row_that_was_noted_as_still_there_is_not_confirmed(tmp_pa
         assert await app.canaries.question(job)
         await app.jobs.add_note(job.id, unknown.number, "", result=LookupResult.GONE, by="kim")
         await app.canaries.confirm(job, by="jo")
+        (unknown,) = await app.reports.outcomes(job, Status.UNKNOWN)
+        assert ["kim", "kim"] == [note.author for note in unknown.notes], "what was noted is not noted once more"
+
+
+async def test_the_answer_about_an_unknown_first_row_is_noted_beside_it(tmp_path: Path) -> None:
+    world, _ = crowd(tmp_path, 3, missing=0, faults={"learners": {"478346000019558000": ["other_wording"] * 3}})
+    settings = Settings(tmp_path / "home", canary="always")
+    with closing(App(settings, environ={}, sandbox=SandboxOptions(world, 60.0))) as app:
+        job = await planned(app, tmp_path, triples(3))
+        await run(app, job)
+        await app.jobs.cancel(job.id, by="jo")
+        await app.canaries.confirm(job, by="jo")
+        (unknown,) = await app.reports.outcomes(job, Status.UNKNOWN)
+        assert [("jo", LookupResult.GONE)] == [(note.author, note.result) for note in unknown.notes]
+        assert 0 == await app.jobs.unknown_without_note(job)
         assert "" == await app.canaries.question(job)
 
 

@@ -16,7 +16,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 from bulkremove.domain.attempt import Outcome
 from bulkremove.domain.errors import FileRefused
-from bulkremove.domain.job import Job
+from bulkremove.domain.job import Job, JobState
 from bulkremove.domain.listing import Learner
 from bulkremove.domain.row import Roles, Status
 from bulkremove.domain.status_words import STATUS_WORDS, label_of
@@ -107,12 +107,18 @@ def test_its_summary_counts_every_row_and_says_what_a_result_means(tmp_path: Pat
     cells = {row[0]: row[1:] for row in summary.iter_rows(values_only=True) if row[0]}
     assert (len(outcomes), 3) == (cells["All rows"][0], cells["Removed"][0])
     assert {(label, meaning) for label, meaning in STATUS_WORDS.values()} <= {(k, v[1]) for k, v in cells.items()}
-    assert ("leavers.csv", "finished", "14 min 12 s") == tuple(
+    assert ("leavers.csv", "Finished with problems", "14 min 12 s") == tuple(
         cells[name][0] for name in ("File", "State", "Time of all its runs")
     )
     assert "'=Zoho said no." == cells["Why"][0]
     assert ("kim", "The site was closed.") == (cells["Confirmed by"][0], cells["Why it may exceed the cap"][0])
     assert "SANDBOX" not in cells
+
+
+@pytest.mark.parametrize(("state", "words"), [(JobState.FINISHED, "Finished"), (JobState.RUNNING, "Running")])
+def test_its_summary_says_how_the_job_stood(tmp_path: Path, state: JobState, words: str) -> None:
+    _, summary = sheets(report(tmp_path, outcome(), job=replace(JOB, state=state)))
+    assert words == {row[0]: row[1] for row in summary.iter_rows(values_only=True)}["State"]
 
 
 def test_a_workbook_of_a_sandbox_run_says_so_on_both_sheets(tmp_path: Path) -> None:

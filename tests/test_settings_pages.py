@@ -13,6 +13,7 @@ from bulkremove.app.protected_list import protected_learners
 from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.permissions import EVERY_ACCOUNT, Access, Role
 from bulkremove.reading.options import ReadOptions
+from bulkremove.web.browser_names import browser_name
 from bulkremove.zoho.accounts import AccountStore, Credentials
 from tests.application_fixtures import stored
 from tests.cli_fixtures import sandbox
@@ -243,7 +244,7 @@ async def test_an_account_is_connected_tested_and_disconnected(tmp_path: Path) -
             assert (400, []) == (wrong.status, one.app.accounts.all())
             assert ('value="Acme"' in wrong.text, "another-code" in wrong.text) == (True, False)
             done = await ask(visitor, "accounts/connect", **fields, code="one-code")
-            assert "Logged in: account &#39;school&#39;" in done.text
+            assert "Connected: account &#39;school&#39;" in done.text
             assert ["school"] == [account.name for account in one.app.accounts.all()]
             tested = await visitor.post("/settings/accounts/test", account="school")
             assert "Problem" not in tested.text, tested.text
@@ -292,6 +293,9 @@ async def test_learners_are_protected_from_the_next_plan_on_and_taken_out_again(
     async with signed_in(tmp_path) as (one, visitor):
         await ask(visitor, "protected/add", learners=f"{learners[0]}\n 999 , 998", note="works council")
         assert {learners[0], "999", "998"} == await protected(one)
+        listed = (await visitor.get("/settings/protected?q=WORKS")).text
+        assert ("3 entries" in listed, listed.count("<td>works council</td>")) == (True, 3)
+        assert "999" not in (await visitor.get("/settings/protected?q=parents")).text
         plan = (await visitor.upload(content)).text
         assert ("Would be removed</dt><dd>1<" in plan, "<dt>Not sent</dt><dd>1<" in plan) == (True, True)
         await ask(visitor, "protected/remove", entry=f"--{learners[0]}")
@@ -374,3 +378,31 @@ async def test_the_page_says_what_is_wrong_and_sends_a_test_notice(tmp_path: Pat
         told = await visitor.post("/settings/notice")
         assert "No night is set up here" in told.text
         assert "notice_tested" in await acts(one)
+
+
+async def test_values_have_units_and_roles_are_told_in_words(tmp_path: Path) -> None:
+    both = Access.parse(["admin", "approver@school"])
+    site = running_site(tmp_path / "home", access={"kim": both}, retention_days=30)
+    async with site as one, one.signed_in("kim") as visitor:
+        assert "<td>30 days</td>" in (await visitor.get("/settings")).text
+        assert "admin for all accounts, approver for account school" in (await visitor.get("/settings/access")).text
+
+
+@pytest.mark.parametrize(
+    ("agent", "name"),
+    [
+        (
+            "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0 Safari/537.36 Edg/120.0",
+            "Edge on Windows",
+        ),
+        (
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) AppleWebKit/605.1 Version/17.0 Safari/604.1",
+            "Safari on iPhone",
+        ),
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:120.0) Gecko/20100101 Firefox/120.0", "Firefox on Linux"),
+        ("curl/8.5.0", "curl/8.5.0"),
+        ("odd\r\nname", "oddname"),
+    ],
+)
+def test_a_browser_is_named_as_people_know_it(agent: str, name: str) -> None:
+    assert name == browser_name(agent)

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from bulkremove.app.consent import check_sandbox_match
 from bulkremove.app.context import Context
+from bulkremove.domain.attempt import Note
 from bulkremove.domain.audit_acts import AuditAct
 from bulkremove.domain.errors import CanaryPending, JobUnsuitable
 from bulkremove.domain.event_names import EventName
@@ -128,6 +129,9 @@ class Canaries:
                 "If not, cancel the job and ask for help.",
             )
         at = self._context.clock.wall()
+        if row.number is not None and row.noted is not job.proving:  # an unknown row has this answer from now on, too
+            noted_by = Act(by, AuditAct.NOTED, {"job": job.id, "row": row.number, "result": job.proving}, at)
+            await self._context.storage.rows.add_note(job.id, row.number, Note(at, by, "", job.proving), noted_by)
         entry = Act(by, AuditAct.CANARY_CONFIRMED, {"job": job.id, "client": job.client, "host": job.host}, at)
         event = JobEvent(
             job.id, EventName.CANARY_CONFIRMED, f"{by} saw that the first learner is {job.words.proven}.", at

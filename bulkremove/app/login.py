@@ -42,7 +42,7 @@ async def log_in(
         may_read=bool(grant.scopes) and not is_scope_missing(grant.scopes, LIST_COURSES),
     )
     sentences = [
-        f"Logged in: account {name!r}, organisation {organization!r}, data centre {dc} ({settings.host}). Its secrets "
+        f"Connected: account {name!r}, organisation {organization!r}, data centre {dc} ({settings.host}). Its secrets "
         "are kept in the "
         f"{'system keyring' if account.stored_in == 'keyring' else 'private folder ' + str(settings.home)}."
     ]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from bulkremove.app.context import Context
@@ -32,6 +32,21 @@ def entries(learners: ProtectedLearners) -> list[Entry]:
     """The entries of the list, by learner."""
     named = [(one.course, one.batch, one.learner) for one in learners.removals]
     return sorted([*(("", "", one) for one in learners.learners), *named], key=lambda entry: entry[::-1])
+
+
+def beside(settings: Settings) -> Mapping[Entry, str]:
+    """What stands beside the ids of each entry, such as a name or a note; none in a workbook. Raises FileRefused."""
+    text = _content(protected_path(settings)).decode("utf-8", "replace")
+    lines = text.removeprefix("\ufeff").splitlines()
+    if not lines or "\0" in text or "\ufffd" in text:
+        return {}
+    separator = max(_SEPARATORS, key=lines[0].count)
+    places = [next(iter(by_name(_cells(lines[0], separator), role)), None) for role in REMOVE_LEARNER.roles]
+    others = {}
+    for line in lines[1:]:
+        cells = [cell.strip() for place, cell in enumerate(_cells(line, separator)) if place not in places]
+        others[_entry(line, separator, places)] = ", ".join(filter(None, cells))
+    return others
 
 
 class ProtectedChanges:

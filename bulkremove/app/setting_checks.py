@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import time
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from bulkremove.config import Settings
@@ -20,6 +21,23 @@ from bulkremove.domain.permissions import ALL_ACCOUNTS, Access
 
 HIDDEN = frozenset({"sources", "nights", "night", "top"})
 """Fields of the settings that are not settings."""
+_UNITS: Mapping[str, str] = MappingProxyType(
+    {
+        "lock": "seconds",
+        "daily_limit": "calls a day",
+        "concurrency": "calls at once",
+        "max_removals": "learners a day",
+        "max_invalid": "% of the rows",
+        "connect_timeout": "seconds",
+        "read_timeout": "seconds",
+        "retention_days": "days",
+        "listing_minutes": "minutes",
+        "leaver_exit_days": "days",
+        "largest_upload": "MB",
+        "baseline_factor": "times the usual",
+        "delay_days": "days",
+    }
+)
 _PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 
 
@@ -30,6 +48,11 @@ class SettingValue:
     name: str
     value: str
     source: str
+
+    @property
+    def unit(self) -> str:
+        """What the value counts; empty where that is plain, or where there is none."""
+        return "" if self.value == "none" else _UNITS.get(self.name.rpartition(".")[2], "")
 
 
 def setting_values(settings: Settings) -> list[SettingValue]:

@@ -176,7 +176,7 @@ def doctor(
         screen.print_result(json.dumps(document))
         return code
     for setting in settings:
-        screen.print_result(f"     {setting.name:<18} {setting.value}  ({setting.source})")
+        screen.print_result(f"     {setting.name:<18} {f'{setting.value} {setting.unit}'.rstrip()}  ({setting.source})")
     for check in checks:
         screen.print_result(f"{'ok ' if check.ok else 'BAD'}  {check.title:<13} {check.message} {check.hint}".rstrip())
     return code

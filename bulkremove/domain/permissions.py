@@ -134,6 +134,15 @@ class Access:
         """As ``parse`` reads it, the role for all accounts first."""
         return [role if account == ALL_ACCOUNTS else f"{role}{_AT}{account}" for account, role in self._sorted()]
 
+    @property
+    def words(self) -> str:
+        """The same for people: ``approver for account school``."""
+        words = (
+            f"{role} for {'all accounts' if account == ALL_ACCOUNTS else f'account {account}'}"
+            for account, role in self._sorted()
+        )
+        return ", ".join(words) or "no role"
+
     def _sorted(self) -> list[tuple[str, Role]]:
         return sorted(self.roles.items(), key=lambda item: (item[0] != ALL_ACCOUNTS, item[0]))
 

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from bulkremove.domain.attempt import Outcome
 from bulkremove.domain.clock import Epoch
-from bulkremove.domain.job import OVER_CAP, Job
+from bulkremove.domain.job import OVER_CAP, Job, Tally
 from bulkremove.domain.row import Status
+from bulkremove.domain.standing import OF_STATE, Standing, standing_of
 from bulkremove.domain.status_words import STATUS_WORDS, label_of
 from bulkremove.domain.table import REPORT_COLUMNS, RESULT_COLUMNS, SUMMARY_SHEET, SUMMARY_TITLE
 from bulkremove.platform.local_time import local
@@ -133,7 +134,7 @@ def _write_summary(book: xlsxwriter.Workbook, job: Job, counts: Mapping[Status, 
         ("Account", job.account),
         ("Confirmed by", job.confirmed_by),
         ("Why it may exceed the cap", job.options.get(OVER_CAP, "")),
-        ("State", job.state.value),
+        ("State", _standing(job, counts).label),
         ("Why", job.reason),
         ("Begun", begun),
         ("Ended", ended),
@@ -155,6 +156,12 @@ def _write_summary(book: xlsxwriter.Workbook, job: Job, counts: Mapping[Status, 
             number += 1
     write_texts(sheet, number, ("All rows",), bold)
     sheet.write_number(number, 1, sum(counts.values()), amount)
+
+
+def _standing(job: Job, counts: Mapping[Status, int]) -> Standing:
+    """How the job stood when the report was written, as far as its rows tell."""
+    at = job.created_at if job.finished_at is None else job.finished_at
+    return standing_of(job, Tally(counts), now=at, is_running=False) if job.state.is_over else OF_STATE[job.state]
 
 
 def _local(at: Epoch) -> datetime:

@@ -50,4 +50,14 @@ async def error_middleware(request: web.Request, handler: Handler) -> web.Stream
         return web.json_response(body, status=status, headers=headers, content_type=CONTENT_TYPE)
     if PERSON not in request and "text/html" not in request.headers.get("Accept", ""):
         return web.Response(text=message, status=status, headers=headers)
-    return page("error.html", request, {"message": message, "status": status}, status=status, headers=headers)
+    context = {"message": message, "status": status, "back": _page_of(request, status)}
+    return page("error.html", request, context, status=status, headers=headers)
+
+
+def _page_of(request: web.Request, status: int) -> str:
+    """The address of the job or plan that a form was about, which a person goes back to; empty without one."""
+    if request.method != "POST" or status in (403, 404, 410):
+        return ""
+    found = request.match_info
+    pages = (f"/{kind}s/{found[kind]}" for kind in ("job", "upload") if kind in found)
+    return next(pages, "")

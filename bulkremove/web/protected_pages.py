@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from aiohttp import web
 
 from bulkremove.app import App
-from bulkremove.app.protected_changes import Entry, ProtectedChanges, entries, list_name
+from bulkremove.app.protected_changes import Entry, ProtectedChanges, beside, entries, list_name
 from bulkremove.app.protected_list import protected_learners
 from bulkremove.domain.errors import BulkremoveError
 from bulkremove.domain.permissions import Permission
@@ -72,13 +72,15 @@ class ProtectedPages:
     ) -> web.Response:
         """``given``, ``note``, ``ticked``: what the form held, if it was refused."""
         text, problem, found = request.query.get("q", "").strip(), "", list[Entry]()
+        others: Mapping[Entry, str] = {}
         settings = self._app.settings
         try:
             found = entries(protected_learners(settings))
-            name = list_name(settings)
+            name, others = list_name(settings), beside(settings)
         except BulkremoveError as refused:
             problem, name = refused.page_text, ""
-        shown = [entry for entry in found if any(text in cell for cell in entry)]
+        wanted = text.casefold()
+        shown = [entry for entry in found if any(wanted in cell.casefold() for cell in (*entry, others.get(entry, "")))]
         context: Mapping[str, object] = {
             "error": error,
             "given": given,
@@ -89,7 +91,7 @@ class ProtectedPages:
             "text": text,
             "total": len(found),
             "found": len(shown),
-            "entries": shown[:MAX_SHOWN],
+            "entries": [(entry, others.get(entry, "")) for entry in shown[:MAX_SHOWN]],
             "own_password_needed": self._reauthentication.is_needed(request),
         }
         return page("protected.html", request, context, status=400 if error else 200)

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from bulkremove.app import App
 from bulkremove.domain.audit_acts import AuditAct
+from bulkremove.web.browser_names import browser_name
 from bulkremove.web.responses import page, read_form
 from bulkremove.web.routes import FORM, HEALTH, SESSION, SOURCE, Route, Scope, person
 from bulkremove.web.security import Address
@@ -99,7 +100,7 @@ class LoginPages:
                 )
                 return response
             status = 403
-            error = "Name or password is wrong. An admin can set another one: `bulkremove users password`."
+            error = "Name or password is wrong. An admin can give you a new one under Settings."
         return page("sign_in.html", request, {"error": error, "user": name}, status=status, headers=headers)
 
     async def sign_out(self, request: web.Request) -> web.StreamResponse:
@@ -107,7 +108,7 @@ class LoginPages:
         self._sessions.close(request[SESSION])
         await self._app.record(person(request).name, AuditAct.SIGNED_OUT)
         if not self._sessions.users:
-            return page("error.html", request, {"message": SIGNED_OUT, "status": 403, "person": None})
+            return page("error.html", request, {"message": SIGNED_OUT, "status": 403, "person": None, "back": ""})
         redirect = web.HTTPSeeOther("/sign-in", headers={"Clear-Site-Data": '"cache", "storage"'})
         redirect.del_cookie(
             self._address.cookie, path="/", secure=self._address.secure, httponly=True, samesite="Strict"
@@ -134,4 +135,4 @@ class LoginPages:
 
 
 def _browser(request: web.Request) -> str:
-    return "".join(c for c in request.headers.get("User-Agent", "") if c.isprintable())
+    return browser_name(request.headers.get("User-Agent", ""))
