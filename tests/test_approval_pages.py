@@ -81,3 +81,26 @@ async def test_what_was_asked_and_returned_outlives_a_restart_and_ends_when_the_
         assert REASON in (await pia.get(path)).text
         again = await pia.post(path, open="include")
         assert (REASON in again.text, "asks for approval" in again.text) == (False, False)
+
+
+async def test_a_program_sees_who_asked_and_who_returned_a_plan(tmp_path: Path) -> None:
+    async with site(tmp_path) as one, one.signed_in("pia") as pia, one.signed_in("kim") as kim:
+        plan, headers = await pia.upload(triples(2)), await one.program(Role.PREPARER)
+
+        async def draft() -> tuple[object, object]:
+            (only,) = (await pia.ask("GET", "/api/v1/plans", headers=headers)).data["plans"]
+            return only["asked"], only["returned"]
+
+        assert (None, None) == await draft()
+        await pia.post(f"{plan.url}/ask", comment=COMMENT)
+        assert ({"by": "pia", "text": COMMENT}, None) == await draft()
+        await kim.post(f"{plan.url}/return", reason=REASON)
+        assert {"by": "kim", "text": REASON} == (await draft())[1]
+
+
+async def test_a_form_that_was_refused_leads_back_to_its_plan(tmp_path: Path) -> None:
+    async with site(tmp_path) as one, one.signed_in("pia") as pia, one.signed_in("kim") as kim:
+        plan = await pia.upload(triples(2))
+        await pia.post(f"{plan.url}/ask", comment="")
+        refused = await kim.post(f"{plan.url}/return", reason=" ")
+        assert (400, True) == (refused.status, f'href="{plan.url}">Back to the plan' in refused.text)

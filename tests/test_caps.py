@@ -159,7 +159,7 @@ async def test_an_approval_over_the_cap_ends_with_its_day_unless_the_plan_announ
     with closing(application(tmp_path, clock, 10)) as app:
         async with app.connections.in_sandbox():
             job = await planned(app, tmp_path, triples(10), "a.csv")
-            await app.context.storage.jobs.hold(job.id, "Look at it.", at=clock.wall())
+            await app.context.storage.jobs.hold(job.id, "Look at it.", check=lambda job: None, at=clock.wall())
             assert "" == await app.plans.cap_problem(await app.jobs.find(job.id), 10)
             await app.jobs.approve(job.id, by="kim")
             await app.context.storage.jobs.start(job.id)  # and its process dies

@@ -215,3 +215,16 @@ async def test_drafts_are_readable_by_their_owner_alone(tmp_path: Path) -> None:
         await visitor.upload(triples(2))
     modes = {path.stat().st_mode & 0o777 for path in (tmp_path / "uploads").iterdir()}
     assert {0o600} == modes or os.name != "posix"
+
+
+async def test_a_file_that_was_uploaded_again_is_named_beside_its_draft_of_before(tmp_path: Path) -> None:
+    async with running_site(tmp_path / "home", world=crowd(tmp_path, 9)[0]) as one, one.visitor() as visitor:
+        wrong = await visitor.upload(triples(3))
+        assert "uploaded again" not in (await visitor.get(wrong.url)).text
+        right, other = await visitor.upload(triples(2), "Leavers.csv"), await visitor.upload(triples(2), "others.csv")
+        shown = (await visitor.get(wrong.url)).text
+        assert ("was uploaded again" in shown, f'href="{right.url}"' in shown) == (True, True)
+        for plan in (right, other):
+            assert "was uploaded again" not in (await visitor.get(plan.url)).text
+        lines = await drafts(visitor)
+        assert [False, False, True] == ["uploaded again since" in line for line in lines]

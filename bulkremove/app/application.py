@@ -43,6 +43,7 @@ if TYPE_CHECKING:  # they import what most commands do not need
     from bulkremove.app.reenrolments import Reenrolments
     from bulkremove.app.retention import Retention
     from bulkremove.app.runs import Runs
+    from bulkremove.app.scheduled_starts import ScheduledStarts
     from bulkremove.app.tokens import Tokens
     from bulkremove.app.users import Users
     from bulkremove.engine.progress import Progress, Stop
@@ -243,6 +244,12 @@ class App:
         from bulkremove.app.job_supervisor import JobSupervisor
 
         return JobSupervisor(self.context, self.jobs, self.runs, self.stopping, watch)
+
+    def scheduled_starts(self, supervisor: JobSupervisor) -> ScheduledStarts:
+        """What starts the jobs that people scheduled on the page. ``supervisor`` runs them."""
+        from bulkremove.app.scheduled_starts import ScheduledStarts
+
+        return ScheduledStarts(self.context, self.accounts, self.jobs, supervisor)
 
     def nightly_runs(self, supervisor: JobSupervisor) -> NightlyRuns:
         """The unattended runs of the night that this is for. Raises SettingsError when it is for none."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from bulkremove.app import caps, learner_counts
 from bulkremove.app.accounts import Accounts
 from bulkremove.app.canary import Canaries
-from bulkremove.app.consent import Consent, check_age, check_consent, check_four_eyes
+from bulkremove.app.consent import Consent, check_age, check_consent, check_four_eyes, check_start
 from bulkremove.app.context import Context
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.plans import Plans
@@ -72,6 +72,7 @@ class Confirmations:
         idempotency_key: str = "",
         upload: str = "",
         expect_missing: bool = False,
+        start_at: Epoch | None = None,
     ) -> Job:
         """Store a confirmed plan as a job, whose report goes to ``folder`` or is the file ``report``.
 
@@ -83,7 +84,8 @@ class Confirmations:
         keeps the job's claim for ``Runs.run``, so that no server resumes the job in between. ``idempotency_key``: kept
         with the job, so that a program that repeats its request finds it. ``upload``: the plan's id on the page, kept
         with it so that its address leads to the job. ``expect_missing``: its runs go on even if Zoho knows none of the
-        first learners.
+        first learners. ``start_at``: when the page's server starts it, within a day; None for a job that its caller
+        starts.
         """
         if preview.refusal and not _may_exceed(preview.refusal, consent):
             raise preview.refusal
@@ -104,6 +106,7 @@ class Confirmations:
         if front_end is FrontEnd.COMMAND and consent.by_hash_alone and preview.plan.removals:
             preview = await self._with_shown_state(preview)
         check_age(preview.made_at, self._context.clock.wall())
+        check_start(start_at, self._context.clock.wall())
         job: Job | None = None
         try:
             async with self._jobs.claim_plan():  # held from the checks until the new job is visible
@@ -122,14 +125,17 @@ class Confirmations:
                 )
                 await self._accounts.record_organization(job)
                 over_cap = await self._check_unclaimed(preview, consent)
-                if idempotency_key:
-                    job = replace(job, options={**job.options, "idempotency_key": idempotency_key})
-                if expect_missing:
-                    job = replace(job, options={**job.options, EXPECT_MISSING: "yes"})
-                if upload:
-                    job = replace(job, options={**job.options, "upload": upload})
-                if consent.compared:
-                    job = replace(job, options={**job.options, "compared": str(consent.compared)})
+                job = replace(
+                    job,
+                    options={**job.options}
+                    | ({"idempotency_key": idempotency_key} if idempotency_key else {})
+                    | ({EXPECT_MISSING: "yes"} if expect_missing else {})
+                    | ({"upload": upload} if upload else {})
+                    | ({"compared": str(consent.compared)} if consent.compared else {})
+                    | ({OVER_CAP: consent.over_cap} if over_cap else {}),
+                )
+                if start_at is not None:
+                    job = replace(job, state=JobState.SCHEDULED, due_at=start_at)
                 if needs_second_person:
                     reasons = ["Two people must agree (four_eyes), so somebody else has to approve it."]
                     reasons += [doubt.text for doubt in preview.plan.doubts]
@@ -145,7 +151,6 @@ class Confirmations:
                 if over_cap:  # an approval is what lets a run exceed the cap of its day
                     act, text = AuditAct.CONFIRMED_OVER_CAP, f"{by} confirmed it over the cap: {consent.over_cap}"
                     records.append(JobEvent(job.id, EventName.APPROVED, text, job.created_at))
-                    job = replace(job, options={**job.options, OVER_CAP: consent.over_cap})
                 await self._jobs.add(job, preview.plan, act, *records, by=by, claim=claim)
         except asyncio.CancelledError:  # by Ctrl-C, perhaps just after it was stored: no job that could run may remain
             with suppress(BulkremoveError):

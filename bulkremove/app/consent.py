@@ -6,9 +6,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from bulkremove.config import Settings
-from bulkremove.domain.clock import Epoch
-from bulkremove.domain.errors import ConsentMissing, JobUnsuitable, PlanOutdated
-from bulkremove.domain.job import PLAN_SECONDS, Job, is_recent
+from bulkremove.domain.clock import Epoch, seconds_between
+from bulkremove.domain.errors import ConsentMissing, JobUnsuitable, PlanNotReady, PlanOutdated
+from bulkremove.domain.job import CLOCK_STEP_SECONDS, PLAN_SECONDS, START_AHEAD_SECONDS, Job, is_recent
 from bulkremove.domain.plan import Plan
 
 ON_THIS_MACHINE = " on this machine"
@@ -77,6 +77,24 @@ def check_age(made_at: Epoch, now: Epoch) -> None:
     """Check that a plan was made within the last day: its prompt may have waited. Raises PlanOutdated."""
     if not is_recent(made_at, now, PLAN_SECONDS):
         raise PlanOutdated("This plan was made more than a day ago. Nothing was sent.", hint="Preview the file again.")
+
+
+def check_start(start_at: Epoch | None, now: Epoch) -> None:
+    """Check that a job's start, if one was given, lies within the next day. Raises PlanNotReady."""
+    if start_at is None:
+        return
+    ahead = seconds_between(now, start_at)
+    if ahead < -CLOCK_STEP_SECONDS:
+        raise PlanNotReady(
+            "The time at which it was to start has passed. Nothing was confirmed.",
+            hint="Give a later time, or none: it starts at once then.",
+        )
+    if ahead > START_AHEAD_SECONDS:
+        raise PlanNotReady(
+            "A job starts within 24 hours of its confirmation, since people may be enrolled anew later. Nothing was "
+            "confirmed.",
+            hint="Give an earlier time, or confirm the plan on that day.",
+        )
 
 
 def check_sandbox_match(job: Job, settings: Settings) -> None:

@@ -25,6 +25,7 @@ from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import BulkremoveError, ConsentMissing, JobBusy, JobUnsuitable
 from bulkremove.domain.event_names import EventName
 from bulkremove.domain.hosts import is_same_target
+from bulkremove.domain.ids import without_ids
 from bulkremove.domain.job import EndReason, FrontEnd, Job, JobState
 from bulkremove.domain.row import Status
 from bulkremove.engine.progress import Progress, Stop
@@ -248,7 +249,7 @@ class JobSupervisor:
             self.failures[job_id] = error.page_text
             if not isinstance(error, JobBusy) and job.origin is not FrontEnd.NIGHTLY:
                 with suppress(BulkremoveError):
-                    await self._jobs.withdraw(job_id, by=by)
+                    await self._jobs.withdraw(job_id, by=by, why=without_ids(error.page_text))
         except Exception as error:
             logging.getLogger(__name__).warning("Job %s ended unexpectedly: %s", job_id, type(error).__name__)
             self.failures[job_id] = "Something unexpected ended this job. Resume it; if it ends again, ask an admin."

@@ -21,6 +21,7 @@ from bulkremove.domain.job import OVER_CAP, EndReason, Job, JobState, Tally
 from bulkremove.domain.operation import PlannedOperation
 from bulkremove.domain.permissions import EVERY_ACCOUNT, AccountSet
 from bulkremove.domain.plan import Plan
+from bulkremove.report import utc
 from bulkremove.storage.interface.claims import ClaimKind
 from bulkremove.storage.interface.jobs import VISIBLE, JobEnd
 from bulkremove.storage.interface.records import Act, JobEvent, Record, StoredEvent
@@ -46,6 +47,8 @@ class Jobs:
         the caller, so that no other process can run the job first.
         """
         details = {"job": job.id, "plan": plan.hash, job.words.nouns: plan.removals, "source": job.source}
+        if job.due_at is not None:
+            details["starts_at"] = utc(job.due_at)
         if compared := job.options.get("compared"):
             details["compared"] = int(compared)
         if over_cap := job.options.get(OVER_CAP):
@@ -270,13 +273,14 @@ class Jobs:
                 job_id, check_open, end, Act(by, AuditAct.CANCELLED, {"job": job_id}, at)
             )
 
-    async def withdraw(self, job_id: str, *, by: str) -> bool:
+    async def withdraw(self, job_id: str, *, by: str, why: str = "") -> bool:
         """Cancel a job that was refused before its first row, so that nothing can run it later; False if it has begun.
 
+        ``why``: what refused it, in sentences.
         The caller holds the job's claim, or knows that no process runs it.
         """
-        at = self._context.clock.wall()
-        end = JobEnd(JobState.CANCELLED, "It was refused before its first row.", EndReason.CANCELLED, at)
+        at, reason = self._context.clock.wall(), f"It was refused before its first row. {why}".strip()
+        end = JobEnd(JobState.CANCELLED, reason, EndReason.CANCELLED, at)
         try:
             await self._storage.jobs.cancel(
                 job_id, check_never_run, end, Act(by, AuditAct.CANCELLED, {"job": job_id}, at)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from bulkremove.app.consent import check_four_eyes
-from bulkremove.app.protected_list import shrunk_list_text
+from bulkremove.app.context import Context
+from bulkremove.app.protected_list import protected_learners, shrunk_list_text
 from bulkremove.config import Settings
+from bulkremove.domain.audit_acts import AuditAct
 from bulkremove.domain.clock import DAY_SECONDS, Epoch, seconds_between
-from bulkremove.domain.errors import ConsentMissing
+from bulkremove.domain.errors import ConsentMissing, FileRefused, JobBusy, JobUnsuitable, SettingsError
 from bulkremove.domain.job import EndReason, FrontEnd, Job
 from bulkremove.report.summary import duration
+from bulkremove.storage.interface.records import Act, Record
 
 
 def check_reviewed(
@@ -53,6 +58,27 @@ def why_review(job: Job, rows_left: int, *, settings: Settings, now: Epoch, fron
     if not rows_left or not (shrunk or is_others or job.needs_review(now)):
         return ""
     return f"{shrunk} {review_text(job, rows_left, now)}".lstrip()
+
+
+async def hold_for_review(context: Context, job: Job, why: str, *records: Record, by: str) -> bool:
+    """Hold a job that nothing may go on with by itself. ``why``: in sentences; ``records``: written with that.
+
+    Returns False where a person runs it, approved it or cancelled it meanwhile: with their own consent.
+    """
+    now, storage = context.clock.wall(), context.storage
+
+    def check(stored: Job) -> None:
+        if (stored.state, stored.last_run_at, stored.due_at) != (job.state, job.last_run_at, job.due_at):
+            raise JobUnsuitable(f"Job {job.id} is {stored.state.value} now.")
+
+    with suppress(JobBusy, JobUnsuitable):
+        async with storage.claims.hold(job.id):
+            with suppress(FileRefused, SettingsError):  # a list that can't be read holds the run itself
+                entries = len(protected_learners(context.settings))  # who approves it is told of a shorter one
+                await storage.jobs.set_circumstances(job.id, protected=entries)
+            act = Act(by, AuditAct.HELD, {"job": job.id}, now)
+            return await storage.jobs.hold(job.id, why, *records, act, check=check, at=now)
+    return False
 
 
 def required_row_count(job: Job, rows_left: int, now: Epoch) -> int | None:

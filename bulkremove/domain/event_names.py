@@ -22,6 +22,7 @@ class EventName(StrEnum):
     REPORTED = "reported"
     COUNTS_COMPARED = "counts_compared"
     HELD = "held"
+    DUE = "due"
     APPROVED = "approved"
     CANARY = "canary"
     CANARY_CONFIRMED = "canary_confirmed"

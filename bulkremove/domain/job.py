@@ -22,6 +22,8 @@ APPROVAL_SECONDS = APPROVAL_DAYS * DAY_SECONDS
 """Seconds after which a plan that nobody approved has expired, and a job that no nightly run went on with is held."""
 MAX_KEY_LENGTH = 255
 """Characters of the idempotency key with which a program confirms a plan."""
+START_AHEAD_SECONDS = DAY_SECONDS
+"""Seconds that a person's job may wait for its start: no longer than its plan may wait for being confirmed."""
 PLAN_SECONDS = DAY_SECONDS
 """Seconds after which a plan that was shown can't be confirmed any more."""
 ANNOUNCED_WAIT_SECONDS = DAY_SECONDS
@@ -206,7 +208,7 @@ class Job:
     last_run_by: FrontEnd = FrontEnd.COMMAND
     """The front end that last ran it; at first the one that made it."""
     due_at: Epoch | None = None
-    """When a scheduled job may start."""
+    """When a scheduled job may start: one of a night in its next run, one of the page by itself."""
     auto_resumable: bool = False
     """Paused for a reason that passes by itself, so that the next nightly run may resume it."""
     client: str = ""

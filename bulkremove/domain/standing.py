@@ -71,7 +71,7 @@ STANDINGS: Mapping[Standing, StandingWords] = MappingProxyType(
         Standing.WAITING_FOR_APPROVAL: StandingWords(
             "Waiting for approval", "wait", "user-check", "An approver must let it run. Nothing is sent before that."
         ),
-        Standing.SCHEDULED: StandingWords("Scheduled", "idle", "calendar-clock", "It runs by itself, from its day on."),
+        Standing.SCHEDULED: StandingWords("Scheduled", "idle", "calendar-clock", "It starts by itself at its time."),
         Standing.NOT_STARTED: StandingWords(
             "Not started", "wait", "circle", "It was confirmed, and no row has been sent. Resume or cancel it."
         ),

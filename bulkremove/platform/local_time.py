@@ -38,6 +38,14 @@ def day_in(text: str) -> Epoch | None:
         return None
 
 
+def minute_in(text: str) -> Epoch | None:
+    """The time that a browser's field for a local time holds, in the machine's zone; None for any other text."""
+    try:
+        return Epoch(datetime.strptime(text, "%Y-%m-%dT%H:%M").replace(tzinfo=machine_zone()).timestamp())
+    except (ValueError, OverflowError):
+        return None
+
+
 def day_begin(at: Epoch) -> Epoch:
     """When the calendar day of a time began in the machine's zone."""
     return Epoch(datetime.combine(day_of(at), time(), machine_zone()).timestamp())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, TypedDict
 
 import msgspec
@@ -31,10 +32,18 @@ class UploadedPlan(PlanJson):
     lookup_under_way: bool
 
 
+class Remark(TypedDict):
+    """What a person said about a plan; ``text`` may be empty."""
+
+    by: str
+    text: str
+
+
 class Draft(TypedDict):
     """A plan that nobody has confirmed, or a file that is still to become one; ``id``: in its address.
 
-    ``state``: what it waits for; ``removals``: the calls of its plan, as it was shown last.
+    ``state``: what it waits for; ``removals``: the calls of its plan, as it was shown last. ``asked``: who asks for its
+    approval; ``returned``: who returned it, and why, so that it can't be confirmed; null if nobody did.
     """
 
     id: str
@@ -44,6 +53,8 @@ class Draft(TypedDict):
     uploaded_at: Timestamp
     state: DraftState
     removals: int
+    asked: Remark | None
+    returned: Remark | None
 
 
 class Drafts(TypedDict):
@@ -179,12 +190,14 @@ class Confirmation(msgspec.Struct, forbid_unknown_fields=True):
     ``removals``: its number of calls, needed to confirm once more what was confirmed before. ``compared``: the plan's
     ``doubtful_ids``, once a person has compared them with Zoho People. ``expect_missing``: go on even if Zoho knows
     none of the first learners, since they may be gone already; else the job stops there, as the ids may be wrong.
+    ``start_at``: when the job starts by itself, within 24 hours; at once without it.
     """
 
     plan_hash: str
     removals: int | None = None
     compared: int | None = None
     expect_missing: bool = False
+    start_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
 
 
 class Approval(msgspec.Struct, forbid_unknown_fields=True):

@@ -9,6 +9,7 @@ from aiohttp import web
 from bulkremove.app import App, Consent
 from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.app.plan_rows import filter_rows
+from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import AlreadyConfirmed, PlanNotReady
 from bulkremove.domain.job import Job
 from bulkremove.domain.permissions import Permission
@@ -128,7 +129,9 @@ class ApiPlans:
         return web.json_response(await self._plan(request, upload))
 
     async def confirm(self, request: web.Request) -> web.StreamResponse:
-        """Confirm a plan by its hash and start its job: 201 with the new job, 200 if it was confirmed before.
+        """Confirm a plan by its hash and start its job, at once or at a time.
+
+        201 with the new job, 200 if it was confirmed before.
 
         With an ``Idempotency-Key`` it is known as confirmed also after a restart, when the plan itself is gone.
         """
@@ -149,6 +152,7 @@ class ApiPlans:
             by=by,
             idempotency_key=key,
             expect_missing=body.expect_missing,
+            start_at=Epoch(body.start_at.timestamp()) if body.start_at else None,
         )
         return await self._jobs.answer(await self._app.jobs.find(job_id), is_new=is_new)
 

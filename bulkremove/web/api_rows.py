@@ -14,7 +14,16 @@ from bulkremove.domain.standing import standing_of
 from bulkremove.report import as_json, utc, warning_text
 from bulkremove.report.json_types import PlannedRowJson
 from bulkremove.storage.interface.records import StoredEvent
-from bulkremove.web.api_models import Draft, JobEvent, JobRow, LearnerJson, NoteJson, RemovedPerson, SupervisedJob
+from bulkremove.web.api_models import (
+    Draft,
+    JobEvent,
+    JobRow,
+    LearnerJson,
+    NoteJson,
+    Remark,
+    RemovedPerson,
+    SupervisedJob,
+)
 from bulkremove.web.upload import Upload
 
 
@@ -43,7 +52,13 @@ def draft_json(upload: Upload) -> Draft:
         "uploaded_at": utc(upload.uploaded_at),
         "state": upload.draft_state,
         "removals": upload.removals,
+        "asked": _remark(upload.asked),
+        "returned": _remark(upload.returned),
     }
+
+
+def _remark(said: tuple[str, str] | None) -> Remark | None:
+    return None if said is None else {"by": said[0], "text": said[1]}
 
 
 def planned_row_json(row: PlannedRow, act: str) -> PlannedRowJson:

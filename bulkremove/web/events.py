@@ -124,6 +124,7 @@ class LiveUpdates:
         tally = progress.tally if progress else await app.jobs.tally(job)
         holder, request = (None, None) if running else await app.stopping.request(job)
         at_rest = running is None and holder is None
+        starts_by_itself = job.state is JobState.SCHEDULED and job.origin is FrontEnd.PAGE
         unknown: list[Outcome] = []
         if at_rest and tally[Status.UNKNOWN]:
             unknown, _ = await app.reports.page(job, status=Status.UNKNOWN, text="", page=1)
@@ -152,7 +153,7 @@ class LiveUpdates:
             "running": running,
             "elsewhere": holder.description(app.clock.wall()) if holder else "",
             "request": request,
-            "moving": not at_rest,
+            "moving": not at_rest or starts_by_itself,
             "wait": wait,
             "eta": next((seconds / app.clock.speed for other, seconds in order if other.id == job.id), None),
             "other_running_jobs": sum(other.id != job.id and other.account == job.account for other, _ in order),

@@ -51,7 +51,10 @@ class OverviewPages:
     async def home(self, request: web.Request) -> web.StreamResponse:
         """Show where a new removal begins, the drafts, and what is under way."""
         seen = person(request).seen
-        context: dict[str, Any] = {"drafts": self._uploads.drafts(seen), "order": await self._order(seen)}
+        drafts = [(upload, self._uploads.newer(upload, seen) is not None) for upload in self._uploads.drafts(seen)]
+        context: dict[str, Any] = {"drafts": drafts, "order": await self._order(seen)}
+        held, _, _ = await self._app.jobs.page(accounts=seen, state=JobState.HELD)
+        context |= {"scheduled": await self._scheduled(seen), "held": held}
         context |= {"accounts": accounts_for(self._app, person(request)), "show_account": self._shows_account(seen)}
         context |= {"replaced": REPLACED if await self._app.backups.is_replaced() else ""}
         context |= {"unconnected": [name for name in context["accounts"] if not self._is_connected(name)]}
@@ -74,6 +77,7 @@ class OverviewPages:
         standings = [(job, tallies[job.id], await self._standing(job, tallies[job.id])) for job in jobs]
         accounts = {*self._accounts(seen), *(job.account for job in jobs)}
         context: dict[str, Any] = {"jobs": standings, "order": await self._order(seen)}
+        context |= {"scheduled": await self._scheduled(seen)}
         context |= {"states": [(state, OF_STATE[state]) for state in VISIBLE], "accounts": self._accounts(seen)}
         context |= {"filters": filters, "query": urlencode(filters), "page": number, "more": has_more}
         context |= {"replaced": REPLACED if await self._app.backups.is_replaced() else ""}
@@ -96,7 +100,10 @@ class OverviewPages:
         nights = [await night_facts(self._app, night) for night in self._app.settings.nights]
         held, _, _ = await self._app.jobs.page(accounts=seen, state=JobState.HELD)
         scheduled, _, _ = await self._app.jobs.page(accounts=seen, state=JobState.SCHEDULED)
-        waiting = [(job, await self._standing(job, await self._app.jobs.tally(job))) for job in [*held, *scheduled]]
+        waiting = [
+            (job, await self._standing(job, await self._app.jobs.tally(job)))
+            for job in [*held, *(job for job in scheduled if job.night)]
+        ]
         return page(
             "nights.html",
             request,
@@ -144,6 +151,11 @@ class OverviewPages:
                 left = (seconds + locked.get(job.account, 0.0)) / speed
                 order.append((job, left, later(now, left)))
         return order
+
+    async def _scheduled(self, seen: AccountSet) -> list[Job]:
+        """The jobs that start by themselves at a time that a person chose, those that start first at the front."""
+        jobs, _, _ = await self._app.jobs.page(accounts=seen, state=JobState.SCHEDULED)
+        return sorted((job for job in jobs if not job.night), key=lambda job: job.due_at or 0.0)
 
     async def _standing(self, job: Job, tally: Tally) -> Standing:
         is_running = self._supervisor.running(job.id) is not None or await self._app.jobs.is_running(job)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import TypeVar
 
@@ -79,9 +80,14 @@ def time_parameter(request: web.Request, name: str) -> Epoch | None:
     text = request.query.get(name)
     if text is None:
         return None
-    try:
+    if (time := parse_time(text)) is None:
+        raise web.HTTPBadRequest(text=f"{name} must be a time such as 2026-11-23T02:30:00Z; a + in it is written %2B.")
+    return time
+
+
+def parse_time(text: str) -> Epoch | None:
+    """The time that a text of RFC 3339 tells; None for any other text."""
+    with suppress(ValueError, OverflowError):
         if _TIME.fullmatch(text):
             return Epoch(datetime.fromisoformat(text.upper()).timestamp())
-    except ValueError:
-        pass
-    raise web.HTTPBadRequest(text=f"{name} must be a time such as 2026-11-23T02:30:00Z; a + in it is written %2B.")
+    return None

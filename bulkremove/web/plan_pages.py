@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,6 +18,7 @@ from bulkremove.app.matching import has_names, matches_instead
 from bulkremove.app.plan_rows import filter_rows
 from bulkremove.app.reenrolments import undo_text
 from bulkremove.domain.audit_acts import AuditAct
+from bulkremove.domain.clock import Epoch
 from bulkremove.domain.enrolment_check import EnrolmentCheck
 from bulkremove.domain.errors import ActionRefused, CapExceeded
 from bulkremove.domain.flags import Flag
@@ -31,6 +32,7 @@ from bulkremove.domain.roster_notes import mismatch_text
 from bulkremove.domain.row import Status
 from bulkremove.domain.table import SANDBOX_MARK, column_letter
 from bulkremove.engine.circuit_breaker import MAX_LEADING_NOT_FOUND
+from bulkremove.platform.local_time import minute_in
 from bulkremove.platform.secure_files import private_folder
 from bulkremove.reading.chosen_rows import VALUE_WORDS
 from bulkremove.reading.columns import possible_matches
@@ -38,6 +40,7 @@ from bulkremove.reading.options import Hidden, Match, ReadOptions
 from bulkremove.report import write_plan
 from bulkremove.web.filters import SAMPLES
 from bulkremove.web.lookups import Lookups
+from bulkremove.web.parameters import parse_time
 from bulkremove.web.responses import download, page, page_number, parse_number, read_form
 from bulkremove.web.routes import FILE_FORM, FORM, Route, Scope, check_permission, person
 from bulkremove.web.upload import Upload
@@ -141,6 +144,7 @@ class PlanPages:
         checks = self._uploads.plans.app_of(upload).enrolment_checks
         context |= {"check": preview.check, "mismatched": mismatched_rows(preview), "cost": checks.cost(plan)}
         context |= {"sent_mismatched": plan.sent_mismatched, "mismatch_text": mismatch_text, "most": MAX_MISMATCHED}
+        context |= {"newer": self._uploads.newer(upload, person(request).seen)}
         context |= {"leading": MAX_LEADING_NOT_FOUND}
         context |= {"is_over_cap": isinstance(preview.refusal, CapExceeded)}
         context |= {"people": people_by_row(preview, rows), "undo_text": undo_text(plan, PUT_BACK)}
@@ -225,6 +229,7 @@ class PlanPages:
             consent,
             by=person(request).name,
             expect_missing="expect_missing" in form,
+            start_at=start_in(form),
         )
         raise web.HTTPSeeOther(f"/jobs/{job_id}")
 
@@ -248,10 +253,12 @@ async def confirm(
     by: str,
     idempotency_key: str = "",
     expect_missing: bool = False,
+    start_at: Epoch | None = None,
 ) -> tuple[str, bool]:
     """Store an upload's plan as a job and start it; return its id and whether it is new. Raises ActionRefused.
 
-    ``expect_missing``: it goes on even if Zoho knows none of the first learners.
+    ``expect_missing``: it goes on even if Zoho knows none of the first learners. ``start_at``: when it starts by
+    itself; None for at once.
     """
 
     async def submit(preview: Preview) -> str:
@@ -266,6 +273,7 @@ async def confirm(
             idempotency_key=idempotency_key,
             upload=upload.id,
             expect_missing=expect_missing,
+            start_at=start_at,
         )
         return job.id
 
@@ -275,9 +283,21 @@ async def confirm(
         why = without_ids(refused.message)
         await app.record(by, AuditAct.CONFIRMATION_REFUSED, name=upload.name, why=why, account=upload.account)
         raise
-    if is_new:
+    if is_new and start_at is None:
         supervisor.start(await app.jobs.find(job_id), by=by)
     return job_id, is_new
+
+
+def start_in(form: Mapping[str, object]) -> Epoch | None:
+    """When a job is to start, by a form: ``start_at`` in RFC 3339, which the browser adds to ``start`` in its own zone.
+
+    Without a script only ``start`` comes, of this machine's zone; None without either. Raises HTTPBadRequest.
+    """
+    text, typed = str(form.get("start_at", "")), str(form.get("start", ""))
+    start = parse_time(text) if text else minute_in(typed)
+    if start is None and (text or typed):
+        raise web.HTTPBadRequest(text="The time to start is not understood. Nothing was confirmed.")
+    return start
 
 
 def mismatched_rows(preview: Preview) -> list[PlannedRow]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from itertools import count
 
 from bulkremove.app.context import Context
@@ -13,17 +13,15 @@ from bulkremove.app.nightly.earlier_jobs import EarlierJobs
 from bulkremove.app.nightly.nightly_schedule import schedule
 from bulkremove.app.nightly.result import NIGHTLY_RUN, NightlyResult, expired_text
 from bulkremove.app.notices import Outbox
-from bulkremove.app.protected_list import protected_learners
 from bulkremove.app.results import RunResult
+from bulkremove.app.review import hold_for_review
 from bulkremove.app.runs import Runs
-from bulkremove.domain.audit_acts import AuditAct
 from bulkremove.domain.clock import later
-from bulkremove.domain.errors import ActionRefused, BulkremoveError, FileRefused, JobBusy, SettingsError
+from bulkremove.domain.errors import ActionRefused, BulkremoveError, JobBusy
 from bulkremove.domain.event_names import EventName
 from bulkremove.domain.job import APPROVAL_DAYS, EndReason, Job, JobState
 from bulkremove.engine.progress import Stop
 from bulkremove.report import counts_without_zeros
-from bulkremove.storage.interface.records import Act
 
 PAGE_RETRY_SECONDS = 3600.0
 """Seconds until a job is tried again that a web page has stopped; more than an unanswered row may be repeated after."""
@@ -82,25 +80,14 @@ class NightlyJobs:
 
     async def _hold_for_review(self, job: Job, why: str, result: NightlyResult) -> None:
         """Hold an earlier job that no nightly run may go on with by itself, and notify people."""
-        now = self._context.clock.wall()
         text = (
             f"What is left of {job.source} ({job.id}) is held, and nothing of it was sent. {why} To run it all the "
             f"same: `bulkremove approve {job.id}`, or the page. It expires in {APPROVAL_DAYS} days."
         )
         key = f"review:{job.id}:{await self._run_count(job.id)}"
         notices = self._outbox.notices(key, f"needs review: {job.source}. Approve or cancel it", text)
-        act = Act(NIGHTLY_RUN, AuditAct.HELD, {"job": job.id}, now)
-        with suppress(JobBusy):  # a person has begun to run it: with their own consent
-            async with self._storage.claims.hold(job.id):
-                with suppress(FileRefused, SettingsError):  # a list that can't be read holds the run itself
-                    entries = len(protected_learners(self._context.settings))
-                    await self._storage.jobs.set_circumstances(
-                        job.id, protected=entries
-                    )  # who approves it is told of a shorter list
-                if (await self._jobs.find(job.id)).last_run_at == job.last_run_at and await self._storage.jobs.hold(
-                    job.id, why, *notices, act, at=now
-                ):
-                    result.hold(job.source, why, job.id)
+        if await hold_for_review(self._context, job, why, *notices, by=NIGHTLY_RUN):
+            result.hold(job.source, why, job.id)
 
     async def run(self, job_id: str, stop: Stop, result: NightlyResult) -> None:
         """Run a job, and notify people of its end; what a person must decide first waits for them."""

@@ -156,8 +156,11 @@ class JobStore(Protocol):
         """Make a held job ready; None if it is not held. Raises what ``check`` raises, and then nothing has changed."""
         ...
 
-    async def hold(self, job_id: str, reason: str, *records: Record, at: Epoch) -> bool:
-        """Hold a job until a person approves what is left of it. ``reason``: a sentence. False if it is over."""
+    async def hold(self, job_id: str, reason: str, *records: Record, check: Callable[[Job], None], at: Epoch) -> bool:
+        """Hold a job until a person approves what is left of it. ``reason``: a sentence. False if it is over.
+
+        Raises what ``check`` raises, and then nothing has changed.
+        """
         ...
 
     async def events(self, job_id: str) -> list[tuple[Epoch, str, str]]:

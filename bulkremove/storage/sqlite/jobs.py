@@ -193,8 +193,9 @@ class SqliteJobs:
 
         return await self._database.write(release)
 
-    async def hold(self, job_id: str, reason: str, *records: Record, at: Epoch) -> bool:
+    async def hold(self, job_id: str, reason: str, *records: Record, check: Callable[[Job], None], at: Epoch) -> bool:
         def hold(transaction: Transaction) -> bool:
+            check(_get(transaction, job_id))
             if transaction.execute(_JOBS.hold_job, job=job_id, reason=reason, at=at).rowcount != 1:
                 return False
             write_records(transaction, (*records, JobEvent(job_id, EventName.HELD, reason, at)))

@@ -26,6 +26,12 @@ for (const field of document.querySelectorAll("input[data-wanted]")) {
   field.form.addEventListener("submit", () => { button.disabled = true; });
   look();
 }
+// A time that is typed is one of the browser's zone; the server is told the moment.
+for (const field of document.querySelectorAll("input[type=datetime-local]")) {
+  field.form.addEventListener("formdata", ({ formData }) => {
+    if (field.value) formData.set(`${field.name}_at`, new Date(field.value).toISOString());
+  });
+}
 // Beside a column that is chosen stand its first values.
 for (const choice of document.querySelectorAll("select[data-samples]")) {
   choice.addEventListener("change", () => {

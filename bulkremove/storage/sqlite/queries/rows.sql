@@ -302,7 +302,7 @@ GROUP BY 1, 2;
 
 -- name: count_sent_or_to_be_sent
 -- How many rows of an operation were sent since a time in an organisation, or are to be.
--- They are to be by jobs that run, or that were confirmed since then.
+-- They are to be by jobs that run, or that were confirmed since then, also for a time that a person chose.
 -- What lies far ahead was sent while the clock was wrong. The rows left of the job :starting count too; those of a job that
 -- nobody has run for an hour do not: a person must look at it first.
 -- And how many removals a journal may have lost that was accepted since then.
@@ -313,4 +313,5 @@ WHERE host = :host AND operation = :operation
     AND (first_sent_at BETWEEN :since AND :since + 2 * 86400
         OR (job.id = :starting AND row.state IN ('pending', 'sending'))
         OR (row.state = 'pending' AND (job.state = 'ready'
+            OR (job.state = 'held' AND job.due_at IS NOT NULL AND job.origin = 'page')
             OR (job.state IN ('running', 'paused') AND job.last_run_at >= :since - 3600))));
