@@ -8,7 +8,7 @@ RELEASE ?= bookworm
 # Each process that a test starts would compile the program anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run serve test fast check prove bare-debian bench format lock pictures clean
+.PHONY: run serve test fast check prove bare-debian bench format lock pictures screenshots clean
 
 run: .venv/ready  ## the main job on sample_data/ against the bundled sandbox, at 60 times real time
 	$(BIN)/bulkremove --home .venv demo
@@ -54,6 +54,9 @@ lock:  ## renew the hashed lock files (needs uv)
 pictures: .venv/ready  ## the pictures in docs/ (needs tmux and Chromium)
 	$(BIN)/python docs/make_picture.py
 	$(BIN)/python docs/make_screenshots.py
+
+screenshots: .venv/ready  ## every page, wide and on a phone, in build/screenshots (needs Chromium)
+	$(BIN)/python docs/make_screenshots.py build/screenshots
 
 clean:
 	rm -rf .venv build dist

@@ -8,8 +8,10 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped] # it ships no types
@@ -234,6 +236,28 @@ def test_everything_can_be_done_by_keyboard_alone(tmp_path: Path, place: Any, wi
     with page.expect_download():
         keys.press("Enter")
     assert [] == one.odd
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Pacific/Auckland"])
+def test_a_removal_starts_later_by_the_clock_of_the_browser(
+    tmp_path: Path, place: Any, window: Open, zone: str
+) -> None:
+    server, link = place(3)
+    one = window(server, link, timezone_id=zone)
+    one.upload(write(tmp_path, triples(3)))
+    one.page.get_by_text("Start it later").click()
+    start = datetime.now(ZoneInfo(zone)) + timedelta(hours=2)
+    one.page.get_by_label("When it starts by itself").fill(f"{start:%Y-%m-%dT%H:%M}")
+    one.check()
+    one.remove("3", "3 learners")
+    expect(one.page.get_by_text("It starts by itself:")).to_contain_text(
+        f"{start:%-I:%M}\N{NARROW NO-BREAK SPACE}{start:%p}"
+    )
+    expect(one.page.get_by_role("button", name="Remove 3 learners")).to_be_disabled()
+    one.check()
+    one.page.goto(server.url)
+    expect(one.page.get_by_role("heading", name="Scheduled")).to_be_visible()
+    one.check()
 
 
 def test_a_lock_counts_down_and_a_reload_and_a_second_window_show_the_present(

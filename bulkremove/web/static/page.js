@@ -8,9 +8,25 @@ function showTime(element) {
   element.title = at.toLocaleString([], { dateStyle: "full", timeStyle: "long" });
   element.textContent = `${near ?? at.toLocaleDateString([], date)} ${at.toLocaleTimeString([], { timeStyle: "short" })}`;
 }
+// On a phone the cells of a row stand below each other, each with the heading of its column.
+function nameCells(table) {
+  const headings = [...table.querySelectorAll("thead th")].map((heading) => heading.textContent);
+  table.classList.add("stack");
+  for (const row of table.tBodies[0].rows) [...row.cells].forEach((cell, place) => { cell.dataset.label = headings[place]; });
+}
+// The removal's button is enabled when the number typed is the plan's; the server checks it again.
+function askForNumber(field) {
+  const button = field.form.querySelector("button");
+  const look = () => { button.disabled = field.value.replaceAll(",", "").trim() !== field.dataset.wanted; };
+  field.addEventListener("input", look);
+  field.form.addEventListener("submit", () => { button.disabled = true; });
+  look();
+}
 // The tab says how a job stands: its title and its icon follow the live numbers.
 function dress(part) {
   for (const time of part.querySelectorAll("time[datetime]")) showTime(time);
+  for (const table of part.querySelectorAll(".scroll table")) nameCells(table);
+  for (const field of part.querySelectorAll("input[data-wanted]")) askForNumber(field);
   const tab = part.matches("[data-title]") ? part : part.querySelector("[data-title]");
   if (!tab) return;
   document.title = tab.dataset.title;
@@ -18,14 +34,6 @@ function dress(part) {
 }
 dress(document.body);
 document.body.addEventListener("htmx:load", (event) => dress(event.detail.elt));
-// The removal's button is enabled when the number typed is the plan's; the server checks it again.
-for (const field of document.querySelectorAll("input[data-wanted]")) {
-  const button = field.form.querySelector("button");
-  const look = () => { button.disabled = field.value.replaceAll(",", "").trim() !== field.dataset.wanted; };
-  field.addEventListener("input", look);
-  field.form.addEventListener("submit", () => { button.disabled = true; });
-  look();
-}
 // A time that is typed is one of the browser's zone; the server is told the moment.
 for (const field of document.querySelectorAll("input[type=datetime-local]")) {
   field.form.addEventListener("formdata", ({ formData }) => {
