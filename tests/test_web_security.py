@@ -86,6 +86,7 @@ TABLE = {
     ("POST", "/jobs/{job}/retry"): Attacked(A, FORM),
     ("GET", "/jobs/{job}/put-back"): Attacked(P),
     ("POST", "/jobs/{job}/put-back"): Attacked(P, FORM),
+    ("POST", "/jobs/{job}/mail"): Attacked(P, FORM),
     ("POST", "/jobs/{job}/notes"): Attacked(A, FORM),
     ("POST", "/jobs/{job}/wordings"): Attacked(A, FORM),
     ("POST", "/jobs/{job}/wordings/withdraw"): Attacked(A, FORM),

@@ -196,11 +196,13 @@ async def running_site(
     access: Mapping[str, Access] = MappingProxyType({}),
     read_untrusted: ReadUntrusted = read_here,
     is_scope_known: bool = False,
+    prepare: Callable[[App], None] = lambda app: None,
     **settings: object,
 ) -> AsyncIterator[RunningSite]:
     """A server, with a user of each role (named like it), those of ``access`` by name, and a sandbox with ``world``.
 
     ``is_scope_known``: the world's credentials say that they may read, so plans are checked unasked.
+    ``prepare``: changes the application before the server is made.
     """
     play = SandboxOptions(world, speed) if world else None
     base = Settings(home, api_url="http://127.0.0.1:9", accounts_url="http://127.0.0.1:9")
@@ -210,6 +212,7 @@ async def running_site(
         app.context = replace(app.context, environ={**app.context.environ, SCOPE_VARIABLE: ""})
     for name, own in ({role.value: Access.everywhere(role) for role in roles} | dict(access)).items():
         await app.context.storage.users.add_user(User(name, own, Epoch(1.0)), password_hash())
+    prepare(app)
     supervisor, sessions = app.supervisor(), Sessions(app.users, users=bool(roles or access))
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]

@@ -39,6 +39,7 @@ if TYPE_CHECKING:  # they import what most commands do not need
     from bulkremove.app.leavers import LeaverSearch
     from bulkremove.app.listings import Listings
     from bulkremove.app.nightly import NightlyRuns, Scheduler
+    from bulkremove.app.notices.people_mail import PeopleMail
     from bulkremove.app.plans import Plans
     from bulkremove.app.reenrolments import Reenrolments
     from bulkremove.app.retention import Retention
@@ -234,6 +235,13 @@ class App:
 
         return Tokens(self.context, self.accounts)
 
+    @cached_property
+    def people_mail(self) -> PeopleMail:
+        """Mails to people of the page."""
+        from bulkremove.app.notices.people_mail import PeopleMail
+
+        return PeopleMail(self.context, self.jobs)
+
     @property
     def audit(self) -> AuditLog:
         """The audit log: who did what."""
@@ -243,13 +251,13 @@ class App:
         """A new supervisor, which runs several jobs concurrently in a long-lived process. ``watch``: see there."""
         from bulkremove.app.job_supervisor import JobSupervisor
 
-        return JobSupervisor(self.context, self.jobs, self.runs, self.stopping, watch)
+        return JobSupervisor(self.context, self.jobs, self.runs, self.stopping, self.people_mail, watch)
 
     def scheduled_starts(self, supervisor: JobSupervisor) -> ScheduledStarts:
         """What starts the jobs that people scheduled on the page. ``supervisor`` runs them."""
         from bulkremove.app.scheduled_starts import ScheduledStarts
 
-        return ScheduledStarts(self.context, self.accounts, self.jobs, supervisor)
+        return ScheduledStarts(self.context, self.accounts, self.jobs, supervisor, self.people_mail)
 
     def nightly_runs(self, supervisor: JobSupervisor) -> NightlyRuns:
         """The unattended runs of the night that this is for. Raises SettingsError when it is for none."""

@@ -39,7 +39,7 @@ _CONTENTS = """A backup of bulkremove, made by `bulkremove backup`; `bulkremove 
 
 In it: {names}.
 Not in it: credentials of accounts and access tokens (log in again with `bulkremove login`), the addresses of notices
-(notify.txt), uploads that nobody has confirmed, and reports.
+(notify.txt), the mail server (mail.txt), uploads that nobody has confirmed, and reports.
 Putting it back also decides who may sign in: users and tokens are those of the day it was made.
 """
 RESTORED = "The journal was put back from a backup. What was decided about this job since then is not known."

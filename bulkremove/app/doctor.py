@@ -16,6 +16,7 @@ from bulkremove.app.accounts import Accounts
 from bulkremove.app.canary import Canaries
 from bulkremove.app.context import Context
 from bulkremove.app.night_checks import night_checks
+from bulkremove.app.notices.people_mail import MAIL_FILE, check_mail_server
 from bulkremove.app.results import Check
 from bulkremove.app.setting_checks import contradictions
 from bulkremove.app.wordings import Wordings
@@ -46,7 +47,7 @@ async def checks(context: Context, *, fresh: bool = False) -> list[Check]:
     """
     settings, storage = context.settings, context.storage
     results = [await _settings(context), _folder(settings), _space(settings), await _journal(storage)]
-    results += await night_checks(context)
+    results += [*await night_checks(context), *_mails(settings)]
     for number, account_context in enumerate(by_account(context)):
         account = account_context.settings.account if number else ""
         results += [replace(check, account=account) for check in await account_checks(account_context, fresh=fresh)]
@@ -95,6 +96,16 @@ async def _settings(context: Context) -> Check:
         " ".join([account, *(text for text, _ in problems)]),
         " ".join(hint for _, hint in problems),
     )
+
+
+def _mails(settings: Settings) -> list[Check]:
+    """The check of what sends mails to people of the page, if there is something."""
+    try:
+        is_set_up = check_mail_server(settings)
+    except BulkremoveError as error:
+        return [Check("mails", False, error.message, error.hint)]
+    text = f"{MAIL_FILE} is understood: people who sign in with an e-mail address can be told when a job has ended."
+    return [Check("mails", True, text)] if is_set_up else []
 
 
 def _folder(settings: Settings) -> Check:

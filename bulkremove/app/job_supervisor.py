@@ -16,6 +16,7 @@ from typing import Any
 from bulkremove.app.consent import check_sandbox_match
 from bulkremove.app.context import Context
 from bulkremove.app.jobs import Jobs
+from bulkremove.app.notices.people_mail import PeopleMail
 from bulkremove.app.results import RunResult
 from bulkremove.app.review import check_reviewed, why_review
 from bulkremove.app.runs import Runs
@@ -72,9 +73,10 @@ class JobSupervisor:
         jobs: Jobs,
         runs: Runs,
         stopping: Stopping,
+        mail: PeopleMail,
         watch: Callable[[Progress], None] = lambda progress: None,
     ) -> None:
-        self._watch = watch
+        self._watch, self._mail = watch, mail
         self._context, self._jobs, self._runs, self._stopping = context, jobs, runs, stopping
         self._running: dict[str, RunningJob] = {}
         self._tasks: dict[str, asyncio.Task[Any]] = {}
@@ -255,3 +257,5 @@ class JobSupervisor:
             self.failures[job_id] = "Something unexpected ended this job. Resume it; if it ends again, ask an admin."
         finally:
             del self._running[job_id], self._tasks[job_id]
+            with suppress(BulkremoveError):  # the journal has failed, or the job was erased
+                await self._mail.job_ended(job_id)

@@ -34,7 +34,8 @@ async def night_checks(context: Context) -> list[Check]:
     except BulkremoveError:  # the journal has a check of its own
         return checks
     orphaned_jobs = [job.id for job in jobs if is_orphaned(job, context.settings) and not job.state.is_over]
-    unsent = sum(count for night, count in waiting.items() if night not in {n.name for n in context.settings.nights})
+    nights = {night.name for night in context.settings.nights}
+    unsent = sum(count for night, count in waiting.items() if " " not in night and night not in nights)
     if orphaned_jobs or unsent:
         sentences = (
             [f"No night of the settings made job {', '.join(orphaned_jobs)}, so none goes on with it."]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from contextlib import suppress
 from dataclasses import replace
 
@@ -11,7 +10,9 @@ from bulkremove.app.accounts import Accounts
 from bulkremove.app.context import Context
 from bulkremove.app.job_supervisor import ACTOR, JobSupervisor
 from bulkremove.app.jobs import Jobs
+from bulkremove.app.notices.people_mail import PeopleMail
 from bulkremove.app.protected_list import shrunk_list_text
+from bulkremove.app.repetition import repeat
 from bulkremove.app.review import hold_for_review
 from bulkremove.domain.clock import Epoch, seconds_between
 from bulkremove.domain.errors import BulkremoveError, JobUnsuitable
@@ -29,19 +30,15 @@ POLL_SECONDS = 10.0
 class ScheduledStarts:
     """Starts the jobs of one context that people scheduled on the page; ``supervisor`` runs them."""
 
-    def __init__(self, context: Context, accounts: Accounts, jobs: Jobs, supervisor: JobSupervisor) -> None:
+    def __init__(
+        self, context: Context, accounts: Accounts, jobs: Jobs, supervisor: JobSupervisor, mail: PeopleMail
+    ) -> None:
         self._context, self._accounts, self._jobs, self._supervisor = context, accounts, jobs, supervisor
+        self._mail = mail
 
     async def run(self, stop: Stop) -> None:
         """Start each job when its time has come, until stopped; what fails is logged and tried again."""
-        while not stop.requested:
-            try:
-                await self.start_due()
-            except (BulkremoveError, OSError) as error:
-                logging.getLogger(__name__).warning("%s", error)
-            except Exception as error:  # or nothing would start any more, and nobody would know
-                logging.getLogger(__name__).warning("A start failed unexpectedly: %s", type(error).__name__)
-            await stop.sleep(POLL_SECONDS, self._context.clock)
+        await repeat(self.start_due, "A start", every=POLL_SECONDS, stop=stop, clock=self._context.clock)
 
     async def start_due(self) -> None:
         """Start the jobs whose time has come, the oldest first, and hold those that a person must look at instead."""
@@ -52,6 +49,7 @@ class ScheduledStarts:
                 continue
             if why := await self._hold_reason(job, job.due_at):
                 await hold_for_review(self._context, job, why, by=ACTOR)
+                await self._mail.job_ended(job.id)
             else:
                 await self._start(job)
 

@@ -8,6 +8,7 @@ from bulkremove.app import App
 from bulkremove.app.consent import is_same_person
 from bulkremove.domain.audit_acts import AuditAct
 from bulkremove.domain.permissions import Permission
+from bulkremove.domain.plural import pluralize
 from bulkremove.web.responses import read_form
 from bulkremove.web.routes import FORM, Person, Route, Scope, person
 from bulkremove.web.upload import Upload
@@ -48,6 +49,19 @@ class ApprovalPages:
             upload.asked, upload.returned = (by, text), None
             await self._uploads.save(upload)
         await self._app.record(by, AuditAct.APPROVAL_ASKED, name=upload.name, account=upload.account)
+        approvers = [
+            user.name
+            for user in await self._app.users.all()
+            if user.access.may(Permission.APPROVE, upload.account)
+            and not any(is_same_person(user.name, other) for other in upload.prepared_by)
+        ]
+        await self._app.people_mail.approval_asked(
+            approvers,
+            by=by,
+            upload=upload.id,
+            source=upload.name,
+            calls=pluralize(upload.removals, upload.words.noun, upload.words.nouns),
+        )
         raise web.HTTPSeeOther(f"/uploads/{upload.id}")
 
     async def give_back(self, request: web.Request) -> web.StreamResponse:

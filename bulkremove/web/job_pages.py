@@ -11,9 +11,10 @@ from aiohttp import web
 from bulkremove.app import App
 from bulkremove.app.backup import REPLACED
 from bulkremove.app.job_supervisor import JobSupervisor
+from bulkremove.app.notices.people_mail import wanting
 from bulkremove.domain.attempt import LookupResult
 from bulkremove.domain.errors import JobBusy
-from bulkremove.domain.job import Job
+from bulkremove.domain.job import FrontEnd, Job
 from bulkremove.domain.permissions import Permission
 from bulkremove.domain.row import Status
 from bulkremove.report import RowSelection
@@ -47,6 +48,7 @@ class JobPages:
             Route("POST", "/jobs/{job}/approve", self.approve, Scope.JOB, Permission.APPROVE, FORM),
             Route("POST", "/jobs/{job}/cancel", self.cancel, Scope.JOB, Permission.APPROVE, FORM),
             Route("POST", "/jobs/{job}/retry", self.retry, Scope.JOB, Permission.APPROVE, FORM),
+            Route("POST", "/jobs/{job}/mail", self.change_mail, Scope.JOB, Permission.LOOK, FORM),
             Route("POST", "/jobs/{job}/notes", self.add_note, Scope.JOB, Permission.APPROVE, FORM),
             Route("POST", "/jobs/{job}/wordings", self.accept_wording, Scope.JOB, Permission.APPROVE, FORM),
             Route("POST", "/jobs/{job}/wordings/withdraw", self.withdraw_wording, Scope.JOB, Permission.APPROVE, FORM),
@@ -54,9 +56,14 @@ class JobPages:
 
     async def job(self, request: web.Request) -> web.StreamResponse:
         """Show the page of a job, with its progress, result, downloads and controls."""
-        context = await self._live.template_context(await self._job(request))
+        job = await self._job(request)
+        context = await self._live.template_context(job)
         replaced = REPLACED if await self._app.backups.is_replaced() else ""
-        return page("job.html", request, {**context, "replaced": replaced})
+        name = person(request).name
+        mail = self._app.people_mail.address_of(name) if job.origin is FrontEnd.PAGE else ""
+        return page(
+            "job.html", request, {**context, "replaced": replaced, "mail": mail, "is_mailed": name in wanting(job)}
+        )
 
     async def rows(self, request: web.Request) -> web.StreamResponse:
         """Show a page of a job's rows, filtered by status and text."""
@@ -138,6 +145,12 @@ class JobPages:
         job = await self._job(request)
         with suppress(JobBusy):  # as in ``pause``
             await self._supervisor.cancel(job.id, by=person(request).name)
+        return _back_to(job)
+
+    async def change_mail(self, request: web.Request) -> web.StreamResponse:
+        """Keep whether the person wants a mail at the end of a job, and redirect to its page."""
+        job, form = await self._job(request), await read_form(request)
+        await self._app.people_mail.change(job.id, person(request).name, wanted=form.get("mail") == "yes")
         return _back_to(job)
 
     async def retry(self, request: web.Request) -> web.StreamResponse:

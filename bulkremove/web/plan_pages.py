@@ -145,6 +145,7 @@ class PlanPages:
         context |= {"check": preview.check, "mismatched": mismatched_rows(preview), "cost": checks.cost(plan)}
         context |= {"sent_mismatched": plan.sent_mismatched, "mismatch_text": mismatch_text, "most": MAX_MISMATCHED}
         context |= {"newer": self._uploads.newer(upload, person(request).seen)}
+        context |= {"mail": self._app.people_mail.address_of(person(request).name)}
         context |= {"leading": MAX_LEADING_NOT_FOUND}
         context |= {"is_over_cap": isinstance(preview.refusal, CapExceeded)}
         context |= {"people": people_by_row(preview, rows), "undo_text": undo_text(plan, PUT_BACK)}
@@ -230,6 +231,7 @@ class PlanPages:
             by=person(request).name,
             expect_missing="expect_missing" in form,
             start_at=start_in(form),
+            wants_mail="mail" in form,
         )
         raise web.HTTPSeeOther(f"/jobs/{job_id}")
 
@@ -254,11 +256,12 @@ async def confirm(
     idempotency_key: str = "",
     expect_missing: bool = False,
     start_at: Epoch | None = None,
+    wants_mail: bool = False,
 ) -> tuple[str, bool]:
     """Store an upload's plan as a job and start it; return its id and whether it is new. Raises ActionRefused.
 
     ``expect_missing``: it goes on even if Zoho knows none of the first learners. ``start_at``: when it starts by
-    itself; None for at once.
+    itself; None for at once. ``wants_mail``: whoever confirms it is told when it has ended.
     """
 
     async def submit(preview: Preview) -> str:
@@ -283,6 +286,8 @@ async def confirm(
         why = without_ids(refused.message)
         await app.record(by, AuditAct.CONFIRMATION_REFUSED, name=upload.name, why=why, account=upload.account)
         raise
+    if is_new and wants_mail:
+        await app.people_mail.change(job_id, by, wanted=True)
     if is_new and start_at is None:
         supervisor.start(await app.jobs.find(job_id), by=by)
     return job_id, is_new

@@ -172,6 +172,7 @@ async def serve(app: App, *, host: str, port: int, say: Callable[[str], None]) -
             for job in need_review:
                 say(f"Job {job.id} needs review before it goes on: open its page.")
             nights.append(asyncio.create_task(app.scheduled_starts(supervisor).run(nightly_stop)))
+            nights.append(asyncio.create_task(app.people_mail.run(nightly_stop)))
             for scheduler in app.schedulers(supervisor, nightly_stop):
                 nights.append(asyncio.create_task(scheduler.run()))
                 mark = "SANDBOX: on copies of the files. " if settings.is_sandbox else ""

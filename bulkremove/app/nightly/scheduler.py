@@ -5,12 +5,11 @@ For `serve` and `worker`, which are long-lived; cron and systemd timers run `bul
 
 from __future__ import annotations
 
-import logging
-
 from bulkremove.app.context import Context
 from bulkremove.app.nightly.nightly_run import NightlyRuns
+from bulkremove.app.repetition import repeat
 from bulkremove.domain.clock import seconds_between
-from bulkremove.domain.errors import BulkremoveError, JobBusy
+from bulkremove.domain.errors import JobBusy
 from bulkremove.domain.schedule import LATE_SECONDS, Missed
 from bulkremove.engine.progress import Stop
 
@@ -29,14 +28,7 @@ class Scheduler:
 
     async def run(self) -> None:
         """Run until stopped or cancelled; a nightly run that fails is logged and does not end it."""
-        while not self._stop.requested:
-            try:
-                await self.run_due()
-            except (BulkremoveError, OSError) as error:
-                logging.getLogger(__name__).warning("%s", error)
-            except Exception as error:  # or no nightly run would start any more, and nobody would be notified
-                logging.getLogger(__name__).warning("A nightly run ended unexpectedly: %s", type(error).__name__)
-            await self._stop.sleep(POLL_SECONDS, self._context.clock)
+        await repeat(self.run_due, "A nightly run", every=POLL_SECONDS, stop=self._stop, clock=self._context.clock)
 
     async def run_due(self) -> None:
         """Run the nightly run that is due; without one, send the notices that are due. Raises BulkremoveError."""

@@ -69,30 +69,10 @@ class Outbox:
 
         Without addresses none is sent, nor marked as sent.
         """
-        nightly, clock = self._context.storage.nightly, self._context.clock
         if self._is_sandbox or self.why_silent():
             return str(self.failure or "")
         chain = await evidence(self._context.storage.audit)
-        failures, at_once = list[str](), asyncio.Semaphore(MAX_AT_ONCE)
-
-        async def send(notice: Notice) -> None:
-            async with at_once:
-                attachment = Path(notice.attachment) if notice.attachment else None
-                body = f"{notice.body}\n\n{chain}".rstrip()
-                had, failure = await self.notifier.send(notice.subject, body, attachment, had=notice.had.split())
-                if failure:
-                    failures.append(failure)
-                    wait = min(60.0 * 2**notice.tries, MAX_RETRY_WAIT_SECONDS)
-                    await nightly.notice_failed(notice, had=" ".join(had), next_at=later(clock.wall(), wait))
-                else:
-                    await nightly.notice_sent(notice, at=clock.wall())
-
-        with suppress(JobBusy):  # another process sends them right now
-            async with self._context.storage.claims.hold(ClaimKind.NOTICES.of(self._night.name)):
-                await asyncio.gather(*map(send, await nightly.due_notices(clock.wall(), night=self._night.name)))
-        if failures:
-            logging.getLogger(__name__).warning("%s", failures[0])
-        return failures[0] if failures else ""
+        return await deliver(self._context, self._night.name, self.notifier, end=chain)
 
     def why_silent(self) -> str:
         """Why nobody is notified, in a sentence; empty when there are addresses."""
@@ -125,6 +105,34 @@ class Outbox:
         if failure:
             raise NoticeFailed(failure)
         return self.notifier.addresses
+
+
+async def deliver(context: Context, night: str, notifier: Notifier, *, end: str = "") -> str:
+    """Send the notices of a night or a person that are due; why one could not be sent, in a sentence, else empty.
+
+    ``end``: a last paragraph of each.
+    """
+    nightly, clock = context.storage.nightly, context.clock
+    failures, at_once = list[str](), asyncio.Semaphore(MAX_AT_ONCE)
+
+    async def send(notice: Notice) -> None:
+        async with at_once:
+            attachment = Path(notice.attachment) if notice.attachment else None
+            body = f"{notice.body}\n\n{end}".rstrip()
+            had, failure = await notifier.send(notice.subject, body, attachment, had=notice.had.split())
+            if failure:
+                failures.append(failure)
+                wait = min(60.0 * 2**notice.tries, MAX_RETRY_WAIT_SECONDS)
+                await nightly.notice_failed(notice, had=" ".join(had), next_at=later(clock.wall(), wait))
+            else:
+                await nightly.notice_sent(notice, at=clock.wall())
+
+    with suppress(JobBusy):  # another process sends them right now
+        async with context.storage.claims.hold(ClaimKind.NOTICES.of(night)):
+            await asyncio.gather(*map(send, await nightly.due_notices(clock.wall(), night=night)))
+    if failures:
+        logging.getLogger(__name__).warning("%s", failures[0])
+    return failures[0] if failures else ""
 
 
 def _addresses(context: Context) -> tuple[list[str], str]:

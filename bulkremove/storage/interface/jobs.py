@@ -150,6 +150,10 @@ class JobStore(Protocol):
         """Keep how many entries the protected list has when a job starts, and the calls of the limit of its run."""
         ...
 
+    async def change_option(self, job_id: str, name: str, change: Callable[[str], str]) -> None:
+        """Change an option of a job. ``change`` (pure): gives the new text for the present one, which may be empty."""
+        ...
+
     async def release(
         self, job_id: str, check: Callable[[Job], None], *records: Record, by: str, at: Epoch
     ) -> Job | None:

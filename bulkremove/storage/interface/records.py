@@ -43,7 +43,7 @@ class StoredEvent:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A message for people, kept in the outbox until it is sent; of one night there is one with each ``key``."""
+    """A message, kept in the outbox until it is sent; of one night or person there is one with each ``key``."""
 
     key: str
     subject: str
@@ -52,7 +52,7 @@ class Notice:
     """Path of a report to send with it."""
     at: Epoch
     night: str
-    """The name of the night whose addresses it goes to."""
+    """The name of the night whose addresses it goes to, or the person (``notices/people_mail.py``)."""
     tries: int = 0
     had: str = ""
     """The marks of the addresses that have it already, separated by spaces."""

@@ -181,6 +181,13 @@ class SqliteJobs:
         values = {"job": job_id, "protected": str(protected), "calls": calls}
         await self._database.write(lambda transaction: transaction.execute(_JOBS.set_circumstances, **values))
 
+    async def change_option(self, job_id: str, name: str, change: Callable[[str], str]) -> None:
+        def write(transaction: Transaction) -> None:
+            value = change(_get(transaction, job_id).options.get(name, ""))
+            transaction.execute(_JOBS.set_option, job=job_id, name=name, value=value)
+
+        await self._database.write(write)
+
     async def release(
         self, job_id: str, check: Callable[[Job], None], *records: Record, by: str, at: Epoch
     ) -> Job | None:

@@ -123,6 +123,10 @@ UPDATE job SET options = json_set(options, '$.protected', :protected, '$.calls',
     CAST(max(CAST(coalesce(options ->> '$.calls', '0') AS INTEGER), :calls) AS TEXT))
 WHERE id = :job;
 
+-- name: set_option
+-- Keep an option of a job.
+UPDATE job SET options = json_set(options, '$.' || :name, :value) WHERE id = :job;
+
 -- name: release_job
 -- Make a held job ready for the front end that made it.
 UPDATE job SET state = 'ready', reason = '', reason_code = '', confirmed_by = :by, last_run_at = :at, last_run_by = origin,
