@@ -97,7 +97,7 @@ def test_rows_of_a_closed_group_are_hidden() -> None:
     content = parts_of("ods", ["1", "2", "3"])["content.xml"]
     content = content.replace(b"<table:table-row>", b'<table:table-row-group table:display="false"><table:table-row>')
     content = content.replace(b"</table:table-row>", b"</table:table-row></table:table-row-group>")
-    with pytest.raises(FileRefused, match="hidden, filtered, struck-through or commented rows"):
+    with pytest.raises(FileRefused, match="hidden, filtered, struck-through or commented row"):
         of(archive({"content.xml": content}))
 
 
@@ -107,7 +107,7 @@ def test_a_formula_and_a_hidden_row_are_seen_however_the_part_is_spelt(path: str
     with pytest.raises(FileRefused, match="a formula"):
         of(xlsx(row, path))
     hidden = f"<row r='2' hidden = '1'>{text(1)}{text(2)}{text(3)}</row>"
-    with pytest.raises(FileRefused, match="1 hidden, filtered, struck-through or commented rows"):
+    with pytest.raises(FileRefused, match="1 hidden, filtered, struck-through or commented row"):
         of(xlsx(hidden, path))
     assert 0 == len(of(xlsx(hidden, path), hidden=Hidden.LEAVE_OUT))
 
@@ -115,7 +115,7 @@ def test_a_formula_and_a_hidden_row_are_seen_however_the_part_is_spelt(path: str
 @pytest.mark.parametrize("height", ["0", "0.0", "00"])
 def test_a_row_of_no_height_in_an_xlsx_is_hidden(height: str) -> None:
     rows = f"<row r='2' ht='{height}' customHeight='1'>{text(1)}{text(2)}{text(3)}</row><row r='3' ht='15'></row>"
-    with pytest.raises(FileRefused, match="1 hidden, filtered, struck-through or commented rows"):
+    with pytest.raises(FileRefused, match="1 hidden, filtered, struck-through or commented row"):
         of(xlsx(rows))
 
 

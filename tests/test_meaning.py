@@ -445,7 +445,7 @@ async def test_the_page_offers_the_values_with_their_counts(tmp_path: Path) -> N
 def test_texts_that_are_struck_through_by_characters_are_asked_about(kind: str, struck: str) -> None:
     rows = [[*HEADER, "Name"], *([COURSE, BATCH, learner(i), name] for i, name in enumerate(["Jo", struck]))]
     data = listed(*rows) if kind == "csv" else Book([Sheet([[*row] for row in rows])]).as_bytes(kind)
-    with pytest.raises(FileRefused, match="1 hidden, filtered, struck-through or commented rows and 1 that"):
+    with pytest.raises(FileRefused, match="1 hidden, filtered, struck-through or commented row and 1 that"):
         of(data)
     assert [2] == list(of(data, hidden=Hidden.LEAVE_OUT).numbers)
     assert [2, 3] == list(of(data, hidden=Hidden.INCLUDE).numbers)

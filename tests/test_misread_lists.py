@@ -197,7 +197,7 @@ STRUCK = {
 
 @pytest.mark.parametrize("name", STRUCK)
 def test_whoever_is_struck_through_is_asked_about_in_whatever_way_it_was_done(name: str) -> None:
-    assert "hidden, filtered, struck-through or commented rows" in refusal(STRUCK[name])
+    assert "hidden, filtered, struck-through or commented row" in refusal(STRUCK[name])
 
 
 @pytest.mark.parametrize(
@@ -250,7 +250,7 @@ def with_comment(kind: str, number: int) -> bytes:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_comment_on_a_person_is_asked_about_and_one_on_a_heading_is_not(kind: str) -> None:
     data = with_comment(kind, 3)
-    assert "1 hidden, filtered, struck-through or commented rows and 1 that can be seen" in refusal(data)
+    assert "1 hidden, filtered, struck-through or commented row and 1 that can be seen" in refusal(data)
     assert [learner(0)] == [one.cells[2] for one in of(data, hidden=Hidden.LEAVE_OUT).rows()]
     assert 2 == len(of(data, hidden=Hidden.INCLUDE))
     assert 2 == len(of(with_comment(kind, 1)))

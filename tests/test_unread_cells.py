@@ -312,7 +312,7 @@ def test_plain_rows_of_an_ods_are_read_as_any_others(data: st.DataObject) -> Non
 def test_plain_rows_of_an_ods_in_a_closed_group_are_hidden() -> None:
     group = f'<table:table-row-group table:display="false">{ods_row(*OTHER, more=BLANKS)}</table:table-row-group>'
     assert (
-        "1 hidden, filtered, struck-through or commented rows and 1 that can be seen"
+        "1 hidden, filtered, struck-through or commented row and 1 that can be seen"
         in refusal(ods(ods_row(*IDS, more=BLANKS) + group)).message
     )
 

@@ -187,9 +187,9 @@ async def test_a_sheet_is_chosen_and_hidden_rows_are_decided_on(tmp_path: Path) 
         two = Sheet([*one_sheet, ["1", "2", "4"], ["1", "2", "5"]], "Two", hidden_rows=(3,))
         book = Book([Sheet(one_sheet, "One"), two]).as_bytes("xlsx")
         refused = await visitor.upload(book, "book.xlsx")
-        assert "<option>Two</option>" in refused.text
+        assert 'Two <span class="soft">4 rows, the first: course, batch, learner</span>' in refused.text
         hidden = await visitor.post(refused.url, sheet="Two")
-        assert "1 hidden, filtered, struck-through or commented rows" in hidden.text
+        assert "1 hidden, filtered, struck-through or commented row" in hidden.text
         plan = await visitor.post(refused.url, hidden="leave_out")
         assert "Remove 2 learners" in plan.text
         assert "sheet <strong>Two</strong>" in plan.text

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import NamedTuple
 
 from bulkremove.domain.row import Exclusion, Roles, Row
 
@@ -42,12 +43,22 @@ ROSTER_COLUMN = "Remove (x)"
 """The column of a roster in which a person marks who is to be removed; a new roster marks nobody."""
 
 
+class SheetChoice(NamedTuple):
+    """A sheet that may be chosen."""
+
+    name: str
+    rows: int
+    """Its rows that are not blank, the headings among them."""
+    first: tuple[str, ...]
+    """The first cells that are not blank."""
+
+
 @dataclass(frozen=True, slots=True)
 class Choices:
     """What the user must decide about an ambiguous file: its sheet, its headings, its id columns, or which rows."""
 
-    sheets: tuple[str, ...] = ()
-    """Names of the sheets with data, when one must be chosen."""
+    sheets: tuple[SheetChoice, ...] = ()
+    """The sheets with data, when one must be chosen."""
     header: tuple[str, ...] = ()
     """Headings of all columns, when the ids' columns must be chosen."""
     rows: tuple[tuple[str, ...], ...] = ()

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, Protocol
 
 from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.row import Exclusion, Roles, Status
-from bulkremove.domain.table import Choices, Table
+from bulkremove.domain.table import Choices, SheetChoice, Table
 from bulkremove.platform.child_process import child_environment, limit_process
 from bulkremove.platform.open_folder import open_folder
 from bulkremove.reading.options import Hidden, Match, ReadOptions
@@ -116,7 +116,7 @@ def _choices(fields: dict[str, Any] | None) -> Choices | None:
         return None
     rows = tuple(map(tuple, fields["rows"]))
     return Choices(
-        tuple(fields["sheets"]),
+        tuple(SheetChoice(name, count, tuple(first)) for name, count, first in fields["sheets"]),
         tuple(fields["header"]),
         rows,
         fields["guesses"],

@@ -16,6 +16,7 @@ from bulkremove.reading.short_rows import refuse_short_rows
 from bulkremove.reading.struck_text import struck_rows
 
 _BATCH_HEADING = "Batch"
+_HIDDEN_ROW = "hidden, filtered, struck-through or commented row"
 WITHOUT_BATCH = "The file has no column for the batch, so each learner is looked for in all batches of their course."
 FIRST_ROWS = 5
 """Rows that are shown with the headings when the user must choose the columns."""
@@ -131,19 +132,19 @@ def _hidden(grid: Grid, top: int, name: str, options: ReadOptions) -> frozenset[
     hidden = [number for number in grid.numbers[top + 1 :] if number in grid.hidden_rows] if grid.hidden_rows else []
     visible = len(grid.numbers) - top - 1 - len(hidden)
     if options.hidden is Hidden.REFUSE and (hidden or grid.merged):
-        counts = f"{len(hidden):,} hidden, filtered, struck-through or commented rows and {visible:,} that can be seen"
+        found = [f"{pluralize(len(hidden), _HIDDEN_ROW)} and {visible:,} that can be seen"] if hidden else []
         if grid.merged:
-            counts += f", and {len(grid.merged):,} merged ranges ({', '.join(grid.merged[:5])})"
+            found.append(f"{pluralize(len(grid.merged), 'merged range')} ({', '.join(grid.merged[:5])})")
         raise FileRefused(
-            f"{name} has {counts}.",
+            f"{name} has {', and '.join(found)}.",
             hint="Decide with --visible-only or --include-hidden.",
             choices=Choices(hidden=True),
         )
     if options.hidden is Hidden.LEAVE_OUT:
         return grid.hidden_rows
     if hidden:
-        counts = f"{len(hidden):,} hidden, filtered, struck-through or commented rows"
-        grid.notes.append(f"{counts} are included, beside {visible:,} that can be seen.")
+        counts = pluralize(len(hidden), f"{_HIDDEN_ROW} is", f"{_HIDDEN_ROW}s are")
+        grid.notes.append(f"{counts} included, beside {visible:,} that can be seen.")
     return frozenset()
 
 

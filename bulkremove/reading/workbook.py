@@ -14,7 +14,8 @@ from itertools import chain
 from pathlib import Path
 
 from bulkremove.domain.errors import FileRefused
-from bulkremove.domain.table import NOTE_SHEETS, Choices, column_letter
+from bulkremove.domain.plural import pluralize
+from bulkremove.domain.table import NOTE_SHEETS, Choices, SheetChoice, column_letter
 from bulkremove.reading import archive, damaged_ids, ods, xls, xlsx
 from bulkremove.reading.grid import (
     MAX_CELL_LENGTH,
@@ -28,6 +29,9 @@ from bulkremove.reading.grid import (
 )
 from bulkremove.reading.options import Hidden, ReadOptions
 from bulkremove.reading.sheet_facts import SheetFacts
+
+MAX_SHOWN_CELLS, MAX_SHOWN_CHARACTERS = 4, 40
+"""Of a sheet's first row, where one of several sheets must be chosen."""
 
 
 def read_zip(raw: bytes, name: str, options: ReadOptions) -> Grid:
@@ -165,8 +169,8 @@ def _choose(sheets: Sequence[tuple[bool, str, Grid]], name: str, options: ReadOp
     hidden = [title for visible, title, _ in filled if not visible]
     if hidden and options.hidden is Hidden.REFUSE:
         raise FileRefused(
-            f"{name} has {len(hidden)} hidden sheets with data ({', '.join(hidden)}) and {len(filled) - len(hidden)} "
-            "that can be seen.",
+            f"{name} has {pluralize(len(hidden), 'hidden sheet')} with data ({', '.join(hidden)}) and "
+            f"{len(filled) - len(hidden)} that can be seen.",
             hint="Decide with --visible-only or --include-hidden.",
             choices=Choices(hidden=True),
         )
@@ -176,11 +180,19 @@ def _choose(sheets: Sequence[tuple[bool, str, Grid]], name: str, options: ReadOp
         raise FileRefused(
             f"{name} has {len(filled)} sheets with data: {_titles(filled)}.",
             hint="Name one with --sheet.",
-            choices=Choices(sheets=tuple(title for _, title, _ in filled)),
+            choices=Choices(sheets=tuple(_as_choice(title, grid) for _, title, grid in filled)),
         )
     grid = filled[0][2]
     _check_lengths(grid, name)
     return grid
+
+
+def _as_choice(title: str, grid: Grid) -> SheetChoice:
+    filled = [
+        row for row in zip(*grid.columns, strict=True) if any(damaged_ids.cell_text(cell).strip() for cell in row)
+    ]
+    first = (damaged_ids.cell_text(cell).strip()[:MAX_SHOWN_CHARACTERS] for cell in filled[0])
+    return SheetChoice(title, len(filled), tuple(filter(None, first))[:MAX_SHOWN_CELLS])
 
 
 def _is_note(title: str, grid: Grid) -> bool:

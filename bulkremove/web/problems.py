@@ -201,7 +201,7 @@ def _as_json(choices: Choices) -> ChoicesJson:
         for column, values in choices.only
     ]
     return {
-        "sheet": [*choices.sheets],
+        "sheet": [sheet.name for sheet in choices.sheets],
         "header": [*choices.header],
         "header_row": choices.header_row,
         "only": only,
