@@ -6,6 +6,7 @@ import asyncio
 import csv
 import io
 import json
+import re
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -193,6 +194,18 @@ async def test_a_sheet_is_chosen_and_hidden_rows_are_decided_on(tmp_path: Path) 
         plan = await visitor.post(refused.url, hidden="leave_out")
         assert "Remove 2 learners" in plan.text
         assert "sheet <strong>Two</strong>" in plan.text
+
+
+async def test_columns_that_were_chosen_before_are_chosen_already_the_next_time(tmp_path: Path) -> None:
+    odd = triples(2).replace("learner", "person")
+    async with running_site(tmp_path / "home", world=crowd(tmp_path, 4)[0]) as one, one.visitor() as visitor:
+        first = await visitor.upload(odd)
+        assert ("is a guess" in first.text, "in the last job" in first.text) == (True, False)
+        await visitor.confirm(await visitor.post(first.url, course="0", batch="1", learner="2"))
+        again = await visitor.upload(odd.replace("left", "gone"))
+        assert ("is a guess" in again.text, "in the last job" in again.text) == (False, True)
+        assert re.search(r'value="2" data-values="[^"]*" selected>C: person', again.text)
+        assert "in the last job" not in (await visitor.upload(odd.replace("reason", "why"))).text
 
 
 async def test_damage_is_told_with_the_cell_and_how_to_mend_it(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from bulkremove.domain.job import OVER_CAP, EndReason, Job, JobState, Tally
 from bulkremove.domain.operation import PlannedOperation
 from bulkremove.domain.permissions import EVERY_ACCOUNT, AccountSet
 from bulkremove.domain.plan import Plan
+from bulkremove.domain.row import Roles
 from bulkremove.report import utc
 from bulkremove.storage.interface.claims import ClaimKind
 from bulkremove.storage.interface.jobs import VISIBLE, JobEnd
@@ -158,6 +159,10 @@ class Jobs:
     async def by_upload(self, upload: str, accounts: AccountSet) -> Job | None:
         """The job of these accounts that a plan of the page became; None if there is none."""
         return await self._storage.jobs.by_upload(upload, accounts) if self._storage.exists else None
+
+    async def roles_of(self, header: Sequence[str], accounts: AccountSet) -> Roles | None:
+        """Which columns held the ids in the newest job of these accounts whose file had these headings, if any had."""
+        return await self._storage.jobs.roles_of(header, accounts) if self._storage.exists else None
 
     async def retrying(self, job_id: str, numbers: Collection[int], operation: PlannedOperation) -> Job | None:
         """A retry of the job with any of these rows (their numbers in the file); None if there is none.

@@ -26,11 +26,11 @@ from bulkremove.domain.ids import without_ids
 from bulkremove.domain.job import FrontEnd
 from bulkremove.domain.listing import Learner
 from bulkremove.domain.operation import REMOVE_LEARNER
-from bulkremove.domain.permissions import Permission
+from bulkremove.domain.permissions import AccountSet, Permission
 from bulkremove.domain.plan import PlannedRow
 from bulkremove.domain.roster_notes import mismatch_text
 from bulkremove.domain.row import Status
-from bulkremove.domain.table import SANDBOX_MARK, column_letter
+from bulkremove.domain.table import SANDBOX_MARK, Choices, column_letter
 from bulkremove.engine.circuit_breaker import MAX_LEADING_NOT_FOUND
 from bulkremove.platform.local_time import minute_in
 from bulkremove.platform.secure_files import private_folder
@@ -117,9 +117,12 @@ class PlanPages:
         if upload.is_looked_up:
             return page("lookup.html", request, {"upload": upload, "lookup": upload.lookup})
         if upload.refusal is not None:
-            header = upload.refusal.choices.header if upload.refusal.choices else ()
+            choices = upload.refusal.choices or Choices()
+            header, remembered = choices.header, await self._remembered(upload, choices.header)
             context: dict[str, Any] = {
                 "upload": upload,
+                "chosen": remembered or choices.guesses,
+                "is_remembered": bool(remembered),
                 "letters": letters(header),
                 "matches": possible_matches(header),
                 "value_words": VALUE_WORDS,
@@ -160,6 +163,11 @@ class PlanPages:
         context |= {"samples": samples}
         context |= {"read_from": [(role, plan.table.header[column]) for role, column in roles.items()]}
         return page("plan.html", request, context | {"letters": letters(plan.table.header)})
+
+    async def _remembered(self, upload: Upload, header: Sequence[str]) -> Mapping[str, int]:
+        """Which columns were chosen for a file with these headings before, by role; empty if none was."""
+        roles = await self._app.jobs.roles_of(header, AccountSet.only(upload.account)) if header else None
+        return dict(zip(REMOVE_LEARNER.roles, roles, strict=True)) if roles else {}
 
     async def lookup(self, request: web.Request) -> web.StreamResponse:
         """Return how far the lookup of an upload is, as a part of its page; the browser loads the page at its end."""

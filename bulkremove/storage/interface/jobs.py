@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,6 +10,7 @@ from bulkremove.domain.clock import Epoch
 from bulkremove.domain.job import EndReason, FrontEnd, Job, JobState, Tally
 from bulkremove.domain.permissions import AccountSet
 from bulkremove.domain.plan import PlannedRow
+from bulkremove.domain.row import Roles
 from bulkremove.storage.interface.records import Record, StoredEvent
 
 VISIBLE = tuple(state for state in JobState if state is not JobState.STORING)
@@ -103,6 +104,10 @@ class JobStore(Protocol):
 
     async def by_upload(self, upload: str, accounts: AccountSet) -> Job | None:
         """The job of these accounts that the page's plan with this id became, if there is one."""
+        ...
+
+    async def roles_of(self, header: Sequence[str], accounts: AccountSet) -> Roles | None:
+        """Which columns held the ids in the newest job of these accounts whose file had these headings, if any had."""
         ...
 
     async def naming(self, text: str, accounts: AccountSet, *, limit: int) -> list[Job]:

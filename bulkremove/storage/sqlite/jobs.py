@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import islice
 
 from bulkremove.domain.clock import Epoch
@@ -14,6 +14,7 @@ from bulkremove.domain.hosts import is_same_target
 from bulkremove.domain.job import FrontEnd, Job, JobState, Tally
 from bulkremove.domain.permissions import EVERY_ACCOUNT, AccountSet
 from bulkremove.domain.plan import PlannedRow
+from bulkremove.domain.row import Roles
 from bulkremove.storage.interface.jobs import VISIBLE, JobEnd
 from bulkremove.storage.interface.records import JobEvent, Record, StoredEvent
 from bulkremove.storage.sqlite.account_filter import account_values
@@ -127,6 +128,10 @@ class SqliteJobs:
 
     async def by_upload(self, upload: str, accounts: AccountSet) -> Job | None:
         return await self._first(_JOBS.job_of_upload, upload=upload, **account_values(accounts))
+
+    async def roles_of(self, header: Sequence[str], accounts: AccountSet) -> Roles | None:
+        job = await self._first(_JOBS.newest_with_header, header=json.dumps([*header]), **account_values(accounts))
+        return None if job is None else job.roles
 
     async def naming(self, text: str, accounts: AccountSet, *, limit: int) -> list[Job]:
         is_plain = text.isascii() and text.isprintable() and json.dumps(text) == f'"{text}"'

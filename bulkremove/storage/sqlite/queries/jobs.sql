@@ -79,6 +79,12 @@ ORDER BY plan_hash = :plan_hash DESC LIMIT 1;
 SELECT * FROM job WHERE options ->> '$.upload' = :upload AND state != 'storing'
     AND (:every_account OR account IN (SELECT value FROM json_each(:accounts))) LIMIT 1;
 
+-- name: newest_with_header
+-- The newest job of some accounts whose file had these headings.
+SELECT * FROM job WHERE header = :header AND state != 'storing'
+    AND (:every_account OR account IN (SELECT value FROM json_each(:accounts)))
+ORDER BY created_at DESC, id DESC LIMIT 1;
+
 -- name: list_accounts
 -- The accounts of all jobs.
 SELECT DISTINCT account FROM job WHERE state != 'storing' ORDER BY account;
