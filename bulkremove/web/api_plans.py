@@ -31,10 +31,10 @@ from bulkremove.web.api_routes import PREFIX, api_route
 from bulkremove.web.api_rows import draft_json, planned_row_json, removed_person_json
 from bulkremove.web.cursors import cursor_at, position_of
 from bulkremove.web.idempotency import PlanKeys, fingerprint, key_of
-from bulkremove.web.job_actions import plan_put_back, plan_retry
+from bulkremove.web.job_actions import confirm, plan_put_back, plan_retry
 from bulkremove.web.lookups import Lookups
 from bulkremove.web.parameters import choice, json_body, limit_parameter, whole_number
-from bulkremove.web.plan_pages import TO_REMOVE, confirm
+from bulkremove.web.plan_pages import TO_REMOVE
 from bulkremove.web.put_back_pages import MAX_CHOICE_BYTES
 from bulkremove.web.responses import while_awaited
 from bulkremove.web.routes import JSON, Route, Scope, check_permission, person

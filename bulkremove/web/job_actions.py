@@ -1,15 +1,67 @@
-"""What a person or a program does about a job, for the page and the HTTP API alike."""
+"""What a person or a program does about a plan or a job, for the page and the HTTP API alike."""
 
 from __future__ import annotations
 
 from aiohttp import web
 
-from bulkremove.app import App
+from bulkremove.app import App, Consent, Preview
 from bulkremove.app.job_supervisor import JobSupervisor
-from bulkremove.domain.errors import ConsentMissing
-from bulkremove.domain.job import Job
+from bulkremove.domain.audit_acts import AuditAct
+from bulkremove.domain.clock import Epoch
+from bulkremove.domain.errors import ActionRefused, ConsentMissing
+from bulkremove.domain.ids import without_ids
+from bulkremove.domain.job import FrontEnd, Job
+from bulkremove.platform.secure_files import private_folder
 from bulkremove.web.upload import Upload
 from bulkremove.web.uploads import Uploads
+
+
+async def confirm(
+    app: App,
+    supervisor: JobSupervisor,
+    uploads: Uploads,
+    upload: Upload,
+    consent: Consent,
+    *,
+    by: str,
+    idempotency_key: str = "",
+    expect_missing: bool = False,
+    start_at: Epoch | None = None,
+    wants_mail: bool = False,
+) -> tuple[str, bool]:
+    """Store an upload's plan as a job and start it; return its id and whether it is new. Raises ActionRefused.
+
+    ``expect_missing``: it goes on even if Zoho knows none of the first learners. ``start_at``: when it starts by
+    itself; None for at once. ``wants_mail``: whoever confirms it is told when it has ended.
+    """
+
+    async def submit(preview: Preview) -> str:
+        reports = private_folder(app.settings.home / "reports")
+        job = await uploads.plans.app_of(upload).confirmations.submit(
+            preview,
+            consent=consent,
+            folder=reports,
+            prepared_by=upload.prepared_by,
+            by=by,
+            front_end=FrontEnd.PAGE,
+            idempotency_key=idempotency_key,
+            upload=upload.id,
+            expect_missing=expect_missing,
+            start_at=start_at,
+        )
+        return job.id
+
+    try:
+        job_id, is_new = await uploads.confirm(upload, submit, by=by)
+    except ActionRefused as refused:
+        why = without_ids(refused.message)
+        await app.record(by, AuditAct.CONFIRMATION_REFUSED, name=upload.name, why=why, account=upload.account)
+        raise
+    if is_new and wants_mail:
+        await app.people_mail.change(job_id, by, wanted=True)
+    if is_new and start_at is None:
+        supervisor.start(await app.jobs.find(job_id), by=by)
+    return job_id, is_new
 
 
 async def approve(

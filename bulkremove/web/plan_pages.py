@@ -20,10 +20,8 @@ from bulkremove.app.reenrolments import undo_text
 from bulkremove.domain.audit_acts import AuditAct
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.enrolment_check import EnrolmentCheck
-from bulkremove.domain.errors import ActionRefused, CapExceeded
+from bulkremove.domain.errors import CapExceeded
 from bulkremove.domain.flags import Flag
-from bulkremove.domain.ids import without_ids
-from bulkremove.domain.job import FrontEnd
 from bulkremove.domain.listing import Learner
 from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.domain.permissions import AccountSet, Permission
@@ -33,12 +31,12 @@ from bulkremove.domain.row import Status
 from bulkremove.domain.table import SANDBOX_MARK, Choices, column_letter
 from bulkremove.engine.circuit_breaker import MAX_LEADING_NOT_FOUND
 from bulkremove.platform.local_time import minute_in
-from bulkremove.platform.secure_files import private_folder
 from bulkremove.reading.chosen_rows import VALUE_WORDS
 from bulkremove.reading.columns import possible_matches
 from bulkremove.reading.options import Hidden, Match, ReadOptions
 from bulkremove.report import write_plan
 from bulkremove.web.filters import SAMPLES
+from bulkremove.web.job_actions import confirm
 from bulkremove.web.lookups import Lookups
 from bulkremove.web.parameters import parse_time
 from bulkremove.web.responses import download, page, page_number, parse_number, read_form
@@ -251,54 +249,6 @@ class PlanPages:
 
     def _upload(self, request: web.Request) -> Upload:
         return self._uploads.get(request.match_info["upload"], person(request).seen)
-
-
-async def confirm(
-    app: App,
-    supervisor: JobSupervisor,
-    uploads: Uploads,
-    upload: Upload,
-    consent: Consent,
-    *,
-    by: str,
-    idempotency_key: str = "",
-    expect_missing: bool = False,
-    start_at: Epoch | None = None,
-    wants_mail: bool = False,
-) -> tuple[str, bool]:
-    """Store an upload's plan as a job and start it; return its id and whether it is new. Raises ActionRefused.
-
-    ``expect_missing``: it goes on even if Zoho knows none of the first learners. ``start_at``: when it starts by
-    itself; None for at once. ``wants_mail``: whoever confirms it is told when it has ended.
-    """
-
-    async def submit(preview: Preview) -> str:
-        reports = private_folder(app.settings.home / "reports")
-        job = await uploads.plans.app_of(upload).confirmations.submit(
-            preview,
-            consent=consent,
-            folder=reports,
-            prepared_by=upload.prepared_by,
-            by=by,
-            front_end=FrontEnd.PAGE,
-            idempotency_key=idempotency_key,
-            upload=upload.id,
-            expect_missing=expect_missing,
-            start_at=start_at,
-        )
-        return job.id
-
-    try:
-        job_id, is_new = await uploads.confirm(upload, submit, by=by)
-    except ActionRefused as refused:
-        why = without_ids(refused.message)
-        await app.record(by, AuditAct.CONFIRMATION_REFUSED, name=upload.name, why=why, account=upload.account)
-        raise
-    if is_new and wants_mail:
-        await app.people_mail.change(job_id, by, wanted=True)
-    if is_new and start_at is None:
-        supervisor.start(await app.jobs.find(job_id), by=by)
-    return job_id, is_new
 
 
 def start_in(form: Mapping[str, object]) -> Epoch | None:
