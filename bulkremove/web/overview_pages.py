@@ -25,6 +25,7 @@ from bulkremove.web.account_choice import accounts_for
 from bulkremove.web.night_facts import night_facts
 from bulkremove.web.responses import KINDS, page, page_number, while_awaited
 from bulkremove.web.routes import Route, Scope, person
+from bulkremove.web.upload import replaced_by
 from bulkremove.web.uploads import Uploads
 
 FILTERS = ("q", "state", "account", "who", "since")
@@ -51,7 +52,8 @@ class OverviewPages:
     async def home(self, request: web.Request) -> web.StreamResponse:
         """Show where a new removal begins, the drafts, and what is under way."""
         seen = person(request).seen
-        drafts = [(upload, self._uploads.newer(upload, seen) is not None) for upload in self._uploads.drafts(seen)]
+        uploads = self._uploads.drafts(seen)
+        drafts = [(upload, replaced_by(upload, uploads) is not None) for upload in uploads]
         context: dict[str, Any] = {"drafts": drafts, "order": await self._order(seen)}
         held, _, _ = await self._app.jobs.page(accounts=seen, state=JobState.HELD)
         context |= {"scheduled": await self._scheduled(seen), "held": held}

@@ -41,7 +41,7 @@ from bulkremove.web.lookups import Lookups
 from bulkremove.web.parameters import parse_time
 from bulkremove.web.responses import download, page, page_number, parse_number, read_form
 from bulkremove.web.routes import FILE_FORM, FORM, Route, Scope, check_permission, person
-from bulkremove.web.upload import Upload
+from bulkremove.web.upload import Upload, replaced_by
 from bulkremove.web.uploads import Uploads
 
 MAX_REASON_CHARACTERS = 200
@@ -145,7 +145,7 @@ class PlanPages:
         checks = self._uploads.plans.app_of(upload).enrolment_checks
         context |= {"check": preview.check, "mismatched": mismatched_rows(preview), "cost": checks.cost(plan)}
         context |= {"sent_mismatched": plan.sent_mismatched, "mismatch_text": mismatch_text, "most": MAX_MISMATCHED}
-        context |= {"newer": self._uploads.newer(upload, person(request).seen)}
+        context |= {"newer": replaced_by(upload, self._uploads.drafts(person(request).seen))}
         context |= {"mail": self._app.people_mail.address_of(person(request).name)}
         context |= {"leading": MAX_LEADING_NOT_FOUND}
         context |= {"is_over_cap": isinstance(preview.refusal, CapExceeded)}

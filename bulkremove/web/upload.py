@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -180,3 +181,16 @@ class Upload:
         """End a lookup for it that is under way; nothing of it is used."""
         if self.lookup is not None:
             self.lookup.end()
+
+
+def replaced_by(upload: Upload, drafts: Sequence[Upload]) -> Upload | None:
+    """Return the newest draft of a file of the same name for the same account, which may be this one corrected.
+
+    ``drafts``: the newest first. None if there is no newer one, or if it was not a file.
+    """
+
+    def is_same_file(other: Upload) -> bool:
+        return other.name.casefold() == upload.name.casefold() and other.account == upload.account
+
+    newest = next((other for other in drafts if other.path is not None and is_same_file(other)), None)
+    return newest if newest is not None and upload.path and newest.uploaded_at > upload.uploaded_at else None

@@ -242,14 +242,6 @@ class Uploads:
         uploads = [upload for upload, _ in self._uploads.values() if upload.account in seen and upload.is_draft]
         return sorted(uploads, key=lambda upload: upload.uploaded_at, reverse=True)
 
-    def newer(self, upload: Upload, seen: AccountSet) -> Upload | None:
-        """Return the newest draft of a file of the same name for the same account, which may be this one corrected.
-
-        None if there is no newer one, or if it was not a file.
-        """
-        newest = next((one for one in self.drafts(seen) if _is_same_file(one, upload)), None)
-        return newest if newest is not None and newest.uploaded_at > upload.uploaded_at else None
-
     async def save(self, upload: Upload) -> None:
         """Store what is known of an upload, so that it is a draft of the next server too."""
         await asyncio.to_thread(self._drafts.save, upload)
@@ -300,8 +292,3 @@ class Uploads:
 
     def _new_id(self) -> str:
         return secrets.token_urlsafe(9)
-
-
-def _is_same_file(one: Upload, other: Upload) -> bool:
-    names = one.name.casefold() == other.name.casefold()
-    return names and one.account == other.account and None not in (one.path, other.path)
