@@ -122,6 +122,9 @@ def test_login_asks_whose_limit_the_account_uses(tmp_path: Path) -> None:
         assert "Known here: default. If this account belongs to one of these" in unnamed.stderr
         assert 0 == program("login", "second", stdin="us\nAcme\nsandbox\ns\nh\n").returncode
         assert 0 == program("login", "second", stdin="us\n\nsandbox\ns\ni\n").returncode, "it has a name by now"
+        other = program("login", "second", stdin="us\n\nanother\ns\ni\n")
+        assert (True, True) == (other.returncode != 0, "with another client id already" in other.stderr)
+        assert "accounts remove second" in " ".join(other.stderr.split())
     listed = json.loads(program("accounts", "--json").stdout)
     assert {"default": "default", "second": "Acme"} == {one["name"]: one["organization"] for one in listed}
 

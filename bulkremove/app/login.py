@@ -10,7 +10,7 @@ from bulkremove.config.values import account_name, organization_name
 from bulkremove.domain.data_centers import DATA_CENTERS
 from bulkremove.domain.errors import BulkremoveError, SettingsError
 from bulkremove.domain.operation import ENROLL_LEARNER, LIST_COURSES, REMOVE_LEARNER
-from bulkremove.zoho.accounts import AccountStore, Credentials, system_keyring, with_data_center
+from bulkremove.zoho.accounts import AccountStore, Credentials, client_hash, system_keyring, with_data_center
 from bulkremove.zoho.client import open_client
 from bulkremove.zoho.oauth import exchange, is_scope_missing, revoke
 
@@ -30,12 +30,14 @@ async def log_in(
         raise SettingsError(str(error)) from None
     if dc not in DATA_CENTERS:
         raise SettingsError(f"{dc!r} is not a data centre of Zoho.", hint=f"There are: {', '.join(DATA_CENTERS)}.")
+    store = AccountStore(context.settings.home, system_keyring())
+    _check_same_client(store, name, client_id)
     settings = replace(context.settings, dc=dc)
     credentials = Credentials(dc, client_id, client_secret, "")
     credentials.check_host(settings)
     async with open_client(settings) as zoho:
         grant = await exchange(zoho.post_form, settings.token_url, credentials, code)
-    account = AccountStore(context.settings.home, system_keyring()).add(
+    account = store.add(
         name,
         replace(credentials, refresh_token=grant.refresh_token),
         organization,
@@ -62,6 +64,21 @@ async def log_in(
             "grant does not have; removals do not need it."
         )
     return sentences
+
+
+def _check_same_client(store: AccountStore, name: str, client_id: str) -> None:
+    """Check that an account of this name has no other client, perhaps of another organisation. Raises SettingsError.
+
+    Roles, nights and jobs belong to the name of an account.
+    """
+    client = client_hash(client_id)
+    if any(account.name == name and account.client not in ("", client) for account in store.all()):
+        raise SettingsError(
+            f"Account {name!r} is connected with another client id already. Nothing was changed.",
+            hint="Give this one another name: `bulkremove login NAME`. Or take that one away first, and the roles for "
+            f"it: `bulkremove accounts remove {name}`.",
+            page_hint="Give this one another name, or disconnect that one first: roles for it are taken away then.",
+        )
 
 
 async def log_out(context: Context, users: Users, name: str, *, by: str) -> list[str]:

@@ -20,7 +20,6 @@ from bulkremove.storage.interface.jobs import VISIBLE
 from bulkremove.web.reauthentication import Reauthentication
 from bulkremove.web.responses import page, read_form, while_awaited
 from bulkremove.web.routes import FORM, Route, Scope, person
-from bulkremove.zoho.accounts import client_hash
 
 SCOPES = (
     (REMOVE_LEARNER.scopes[0], "removes learners from batches; needed"),
@@ -102,20 +101,11 @@ class ZohoAccountPages:
         return self._page(request, told=sentences)
 
     def _check(self, given: Mapping[str, str]) -> None:
-        """Check that every field is filled, and that the account may be stored under this name. Raises SettingsError.
-
-        Roles belong to the name of an account, so another client, perhaps of another organisation, gets another name.
-        """
+        """Check that every field is filled, where there are accounts at all. Raises SettingsError."""
         if self._app.settings.host == SANDBOX_HOST:
             raise SettingsError("This page works against the sandbox, which needs no account. Nothing was changed.")
         if not all(given.values()):
             raise SettingsError("Fill in every field. Nothing was changed.")
-        client = client_hash(given["client_id"])
-        if any(one.name == given["name"] and one.client not in ("", client) for one in self._app.accounts.all()):
-            raise SettingsError(
-                f"Account {given['name']} is connected with another client id already. Give this one another name, or "
-                "disconnect that one first: roles for it are taken away then. Nothing was changed."
-            )
 
     async def _check_idle(self, name: str) -> None:
         """Check that no job of the account can still send. Raises SettingsError."""

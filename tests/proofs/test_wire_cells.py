@@ -91,9 +91,11 @@ def test_each_way_an_exchange_can_break_ends_as_the_rules_say(
     ends.check(report)
     with report.open(encoding="utf-8-sig", newline="") as rows:
         first, *others = csv.DictReader(rows)
-    assert TABLE[point][way is Way.KILLED] == Becomes(
-        first["status"], ends.wire[first["learner"].strip()], int(first["attempts"])
-    )
+    seen = Becomes(first["status"], ends.wire[first["learner"].strip()], int(first["attempts"]))
+    expected = {TABLE[point][way is Way.KILLED]}
+    if point is Point.AFTER_CONNECT and way is not Way.KILLED:  # the end may be heard of before the first byte leaves
+        expected.add(UNTOUCHED)
+    assert seen in expected
     assert all(other["status"] == "removed" for other in others)
     proving.figure("An exchange that breaks ends as the rules say: 8 points, 4 ways", "a cell as the table says")
 
